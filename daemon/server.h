@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running natmuxd: what ties configuration, mux, sockets and handoff together. */
+#ifndef NM_SERVER_H
+#define NM_SERVER_H
+
+#include <stdbool.h>
+#include <uv.h>
+#include <natmux/mux.h>
+
+struct nm_config;
+struct nm_server;
+
+/* One UDP socket, for status. */
+struct nm_server_socket {
+	struct natmux_addr local;
+	bool has_gro, has_gso;
+	const char *gro_why, *gso_why; /* why it is off, or NULL */
+	uint64_t kernel_drops;	       /* SO_RXQ_OVFL: the socket's queue was full */
+	uint64_t recv_calls, send_calls;
+	uint32_t receive_buffer, send_buffer; /* bytes, as granted */
+};
+
+struct natmux_mux *nm_server_mux(struct nm_server *server);
+uv_loop_t *nm_server_loop(struct nm_server *server);
+const struct nm_config *nm_server_config(const struct nm_server *server);
+uint64_t nm_server_now_ms(const struct nm_server *server);
+uint64_t nm_server_started_ms(const struct nm_server *server); /* same clock */
+void nm_server_sockets(struct nm_server *server,
+	void (*each)(void *user, const struct nm_server_socket *socket), void *user);
+
+/* One alias address of the relay, for status. */
+struct nm_server_alias {
+	struct natmux_addr alias;
+	uint32_t flow;
+	const char *peer; /* or NULL */
+};
+void nm_server_aliases(struct nm_server *server,
+	void (*each)(void *user, const struct nm_server_alias *alias), void *user);
+
+/*
+ * Reads the configuration file again and applies the difference or nothing. Returns 0, or a
+ * negative error with one line for people in `message` (file, line, key, what is allowed).
+ */
+int nm_server_reload(struct nm_server *server, char *message, size_t size);
+
+/* Capabilities kept, as text ("cap_net_admin"), or "none". */
+const char *nm_server_capabilities(const struct nm_server *server);
+
+#endif
