@@ -191,7 +191,7 @@ struct natmux_flow_info {
 	uint64_t keepalives_rx, keepalives_tx;
 };
 
-/* Calls `each` for every flow, newest activity last. */
+/* Calls `each` for every flow: strangers by state, the newest of each last, then the peers. */
 void natmux_mux_flows(const struct natmux_mux *mux,
 	void (*each)(void *user, const struct natmux_flow_info *info), void *user);
 
