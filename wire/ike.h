@@ -103,6 +103,22 @@ static inline bool nm_ike_is_response(const uint8_t datagram[NM_IKE_MIN])
 }
 
 /*
+ * Whether an IKE datagram is protected by the keys of its IKE SA: its sender has them, and got what
+ * the other end put into them. False for anything too short to be IKE.
+ */
+static inline bool nm_ike_is_encrypted(const uint8_t *datagram, size_t len)
+{
+	uint8_t type;
+
+	if (len < NM_IKE_MIN)
+		return false;
+	type = datagram[NM_IKE_AT_NEXT_PAYLOAD];
+	if (nm_ike_major(datagram) == 2)
+		return type == NM_IKE2_PAYLOAD_SK || type == NM_IKE2_PAYLOAD_SKF;
+	return datagram[NM_IKE_AT_FLAGS] & NM_IKE1_FLAG_ENCRYPTED;
+}
+
+/*
  * Whether the exchange type can occur in a message of this version. Numbers that IANA may still
  * give away are taken for IKEv2, where the daemon must cope with what it does not know.
  */
