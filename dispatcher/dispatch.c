@@ -70,7 +70,7 @@ static uint32_t open_flow(struct natmux_mux *mux, uint64_t now_ms, const struct 
 {
 	uint32_t flow;
 
-	if (nm_ike_check(run->data, first_len(run)) < 0) {
+	if (nm_ike_check(run->data, first_len(run)) < 0 || !nm_ike_opens(run->data)) {
 		natmux_mux_drop(mux, NATMUX_DROP_IKE_HEADER, 1);
 		return NATMUX_FLOW_NONE;
 	}
