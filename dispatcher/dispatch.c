@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/export.h"
 #include "dispatcher/mux.h"
-#include "stun/msg.h"
+#include "stun/check.h"
 #include "wire/ike.h"
 
 /* A source that nobody can answer: spoofed, or broken. */

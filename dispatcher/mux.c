@@ -11,10 +11,13 @@
 
 enum { RATE_SETS = 1024, MS_MAX = 7 * 24 * 3600 * 1000 };
 
-NM_EXPORT void natmux_mux_config_init(struct natmux_mux_config *config)
+/* Programs older than the library know only the first fields; 0.1 is the first release. */
+enum { CONFIG_SIZE_MIN = sizeof(struct natmux_mux_config) };
+
+NM_EXPORT void natmux_mux_config_defaults(struct natmux_mux_config *config, size_t size)
 {
-	*config = (struct natmux_mux_config){
-		.size = sizeof(*config),
+	const struct natmux_mux_config defaults = {
+		.size = size,
 		.flows_max = 4096,
 		.flow_new_ms = 30000,
 		.flow_answered_ms = 60000,
@@ -30,6 +33,20 @@ NM_EXPORT void natmux_mux_config_init(struct natmux_mux_config *config)
 		.keepalive_ms = 20000,
 		.stun_refresh_ms = 25000,
 	};
+
+	memcpy(config, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
+}
+
+/* The caller's configuration, with defaults for what it does not know. */
+static int complete_config(
+	const struct natmux_mux_config *config, struct natmux_mux_config *complete)
+{
+	if (config->size < CONFIG_SIZE_MIN || config->size > sizeof(*complete))
+		return NATMUX_EINVAL;
+	natmux_mux_config_init(complete);
+	memcpy(complete, config, config->size);
+	complete->size = sizeof(*complete);
+	return 0;
 }
 
 static bool rate_is_valid(const struct natmux_rate *rate)
@@ -45,8 +62,6 @@ static bool ms_is_valid(uint32_t ms)
 
 static int check_config(const struct natmux_mux_config *config)
 {
-	if (config->size != sizeof(*config))
-		return NATMUX_EINVAL;
 	if (config->flows_max < 1 || config->flows_max > 1048576 ||
 		!ms_is_valid(config->flow_new_ms) || !ms_is_valid(config->flow_answered_ms) ||
 		!ms_is_valid(config->flow_idle_ms) || !ms_is_valid(config->keepalive_ms) ||
@@ -90,16 +105,20 @@ static void on_flow_closed(void *user, uint32_t number)
 			  });
 }
 
-NM_EXPORT int natmux_mux_new(const struct natmux_mux_config *config,
+NM_EXPORT int natmux_mux_new(const struct natmux_mux_config *given,
 	const struct natmux_random *random, struct natmux_mux **result)
 {
+	struct natmux_mux_config complete, *config = &complete;
 	uint8_t key[NM_RATE_KEY_BYTES];
-	struct nm_flow_limits limits = flow_limits(config);
+	struct nm_flow_limits limits;
 	struct natmux_mux *mux;
-	int err = check_config(config);
+	int err = complete_config(given, config);
 
+	if (err == 0)
+		err = check_config(config);
 	if (err < 0)
 		return err;
+	limits = flow_limits(config);
 	/* calloc: the queue's buffers cost no memory before they are used. */
 	mux = calloc(1, sizeof(*mux));
 	if (!mux)

@@ -68,6 +68,8 @@ enum {
 	NM_IKE1_PAYLOAD_MAX = 22,         /* GAP (RFC 6407), the last one given away */
 	NM_IKE_PAYLOAD_PRIVATE_MIN = 128, /* RFC 7296 3.2, RFC 2408 3.1 */
 	NM_IKE2_PAYLOAD_MIN = 33,         /* RFC 7296 3.2: 1-32 belong to IKEv1 */
+	NM_IKE2_PAYLOAD_SK = 46,          /* RFC 7296 3.14: encrypted and authenticated */
+	NM_IKE2_PAYLOAD_SKF = 53,         /* RFC 7383 2.5: a fragment of one */
 };
 
 static inline uint64_t nm_ike_initiator_spi(const uint8_t datagram[NM_IKE_MIN])

@@ -140,14 +140,12 @@ static const uint8_t ike[] = {0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0,
 static const uint8_t esp[] = {0xc1, 0x5b, 0x0a, 0x01, 0, 0, 0, 1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9,
 	9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9};
 static const uint8_t keepalive[] = {0xff};
-/* RFC 5769 2.1: a Binding request with USERNAME, MESSAGE-INTEGRITY and FINGERPRINT. */
-static const uint8_t stun[] =
-	"\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa"
-	"\x87\xdf\xae\x80\x22\x00\x10STUN test client\x00\x24\x00\x04\x6e\x00\x01\xff\x80\x29\x00"
-	"\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36\x00\x06\x00\x09"
-	"evtj:h6vY   \x00\x08\x00\x14\x9a"
-	"\xea\xa7\x0c\xbf\xd8\xcb\x56\x78\x1e\xf2\xb5\xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\x80\x28\x00"
-	"\x04\xe5\x7a\x3b\xcf";
+/* RFC 8489: a Binding request with SOFTWARE and FINGERPRINT. */
+static const uint8_t stun[] = "\x00\x01\x00\x24\x21\x12\xa4\x42"
+			      "\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae"
+			      "\x80\x22\x00\x18"
+			      "natmux embedding example"
+			      "\x80\x28\x00\x04\x3f\xb7\x95\x1a";
 
 /* Sends one datagram of each class to our own port, from another socket. */
 static int send_one_of_each(const struct natmux_addr *local)

@@ -65,7 +65,13 @@ struct natmux_mux_config {
 	struct natmux_log log;           /* silent */
 };
 
-void natmux_mux_config_init(struct natmux_mux_config *config);
+void natmux_mux_config_defaults(struct natmux_mux_config *config, size_t size);
+
+static inline void natmux_mux_config_init(struct natmux_mux_config *config)
+{
+	/* The size as the caller was compiled, which may be less than the library's. */
+	natmux_mux_config_defaults(config, sizeof(*config));
+}
 
 /*
  * Makes a mux. `config` is copied; `random` is copied and used for transaction ids and hash keys.
