@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Private to the udp_*.c files: a socket's fields and the memory of one batch of messages. */
+#ifndef NM_UDP_BATCH_H
+#define NM_UDP_BATCH_H
+
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include "io/udp_socket.h"
+
+/* glibc before 2.32 does not name them. */
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+enum {
+	NM_UDP_MESSAGES = 64, /* of one system call */
+	NM_UDP_IOVS = 256,
+	NM_UDP_MESSAGE_IOVS = 64,
+
+	/* UDP_MAX_SEGMENTS of every kernel since 4.18; newer ones take 128. */
+	NM_UDP_SEGMENTS = 64,
+	NM_UDP_PAYLOAD_MAX = 65507, /* 65535 - 20 IPv4 - 8 UDP; IPv6 would allow 20 more */
+
+	NM_UDP_BUFFER = 65536, /* GRO's largest train (GRO_LEGACY_MAX_SIZE) */
+	/*
+	 * Buffers that lie 64 KiB apart begin in the same cache set: with an odd multiple of a
+	 * full-sized datagram's cache lines between them, 42 begin in different ones.
+	 */
+	NM_UDP_STRIDE = NM_UDP_BUFFER + 1536,
+};
+
+/* Room for the control messages of one datagram: pktinfo, TOS, drop count, GRO or GSO size. */
+struct nm_udp_control {
+	_Alignas(struct cmsghdr)
+		uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) +
+			      CMSG_SPACE(sizeof(uint32_t))];
+};
+
+struct nm_udp_rx {
+	struct mmsghdr msgs[NM_UDP_MESSAGES];
+	struct iovec iovs[NM_UDP_MESSAGES];
+	struct sockaddr_in6 names[NM_UDP_MESSAGES];
+	struct nm_udp_control controls[NM_UDP_MESSAGES];
+	uint8_t *buffers; /* NM_UDP_MESSAGES of NM_UDP_STRIDE bytes */
+};
+
+/* What sendmmsg does not need to know about a message. */
+struct nm_udp_parcel {
+	const struct natmux_train *train; /* whose path and TOS it has */
+	uint32_t unit;                    /* bytes of each datagram but the last */
+	uint32_t bytes, datagrams;
+	size_t plain_control; /* bytes of control messages without UDP_SEGMENT */
+};
+
+struct nm_udp_tx {
+	struct mmsghdr msgs[NM_UDP_MESSAGES];
+	struct iovec iovs[NM_UDP_IOVS];
+	struct sockaddr_in6 names[NM_UDP_MESSAGES];
+	struct nm_udp_control controls[NM_UDP_MESSAGES];
+	struct nm_udp_parcel parcels[NM_UDP_MESSAGES];
+	unsigned int n, iovs_n;
+
+	/* For a refused train: its datagrams as messages of their own. */
+	struct mmsghdr singles[NM_UDP_SEGMENTS];
+	struct iovec single_iovs[NM_UDP_SEGMENTS];
+};
+
+struct nm_udp_batch {
+	const struct nm_sys *sys;
+	struct nm_udp_rx rx;
+	struct nm_udp_tx tx;
+};
+
+struct nm_udp {
+	const struct nm_sys *sys;
+	struct natmux_log log;
+	struct nm_udp_batch *batch;
+	struct natmux_addr local;
+	int fd;
+	bool is_wildcard;
+	bool has_more;
+	unsigned int offer;        /* buffers for the next receive call */
+	uint32_t overflow_seen;    /* SO_RXQ_OVFL as last told */
+	unsigned int gso_refusals; /* in a row */
+	uint64_t told[4];          /* bit per errno: the log has it */
+	struct nm_udp_status status;
+};
+
+/* Makes a receive slot ready for the kernel, which writes into nearly all of its fields. */
+void nm_udp_slot_prepare(struct nm_udp_rx *rx, unsigned int slot);
+
+/* Logs a failed call the first time it fails with this errno, so that no flood reaches the log. */
+void nm_udp_tell(struct nm_udp *udp, const char *call, int error);
+
+#endif

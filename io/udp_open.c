@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens a UDP socket with everything the shared port needs, and says exactly what went wrong. */
+#include "io/udp_batch.h"
+
+#include <errno.h>
+#include <linux/xfrm.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <natmux/error.h>
+#include "base/log.h"
+
+/* What a person can do about it; "" when the error's own text says all there is. */
+static const char *advice(int error)
+{
+	switch (error) {
+	case EADDRINUSE:
+		return " (another program has the port, often an IKE daemon: see `natmuxctl "
+		       "doctor`)";
+	case EADDRNOTAVAIL: return " (no interface has this address: see `ip address`)";
+	case EACCES: return " (ports below 1024 need CAP_NET_BIND_SERVICE)";
+	case EPERM: return " (needs CAP_NET_RAW)";
+	case ENODEV: return " (no such interface: see `ip link`)";
+	case EAFNOSUPPORT: return " (this kernel does not have the address family)";
+	case EMFILE:
+	case ENFILE: return " (raise the limit of open files: LimitNOFILE= or `ulimit -n`)";
+	default: return "";
+	}
+}
+
+static int system_error(int error)
+{
+	switch (error) {
+	case EAFNOSUPPORT: return NATMUX_EUNSUPPORTED;
+	case EADDRINUSE: return NATMUX_EEXISTS;
+	case ENOMEM:
+	case ENOBUFS: return NATMUX_ENOMEM;
+	default: return NATMUX_ESYSTEM;
+	}
+}
+
+/* Logs that opening failed in `call`, with errno; returns the error for the caller. */
+static int open_failed(struct nm_udp *udp, const char *call)
+{
+	char text[NATMUX_ADDR_TEXT];
+	int error = errno;
+
+	nm_log(&udp->log, NATMUX_LOG_ERROR, "UDP %s: %s: %s%s",
+		natmux_addr_format(&udp->local, text), call, strerror(error), advice(error));
+	return system_error(error);
+}
+
+static void told_refused(struct nm_udp *udp, enum natmux_log_level level, const char *call)
+{
+	char text[NATMUX_ADDR_TEXT];
+	int error = errno;
+
+	nm_log(&udp->log, level, "UDP %s: %s: %s; going on without",
+		natmux_addr_format(&udp->local, text), call, strerror(error));
+}
+
+static bool set_int(struct nm_udp *udp, int level, int name, int value)
+{
+	return udp->sys->setsockopt(udp->fd, level, name, &value, sizeof(value)) == 0;
+}
+
+struct option {
+	int level, name, value;
+	const char *call;
+	bool is_needed;
+};
+
+/*
+ * DF stays clear and large datagrams are fragmented (IP_PMTUDISC_DONT). RFC 7296 2 wants IKE
+ * messages of 3000 bytes to work, and a NAT on the path often swallows the ICMP messages that path
+ * MTU discovery lives on. Whether ESP may be fragmented was decided by who made it.
+ */
+static const struct option options4[] = {
+	{IPPROTO_IP, IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)", true},
+	{IPPROTO_IP, IP_RECVTOS, 1, "setsockopt(IP_RECVTOS)", false},
+	{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "setsockopt(IP_MTU_DISCOVER)", false},
+	{SOL_SOCKET, SO_RXQ_OVFL, 1, "setsockopt(SO_RXQ_OVFL)", false},
+};
+
+static const struct option options6[] = {
+	{IPPROTO_IPV6, IPV6_V6ONLY, 1, "setsockopt(IPV6_V6ONLY)", true},
+	{IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)", true},
+	{IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "setsockopt(IPV6_RECVTCLASS)", false},
+	{IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT, "setsockopt(IPV6_MTU_DISCOVER)",
+		false},
+	{SOL_SOCKET, SO_RXQ_OVFL, 1, "setsockopt(SO_RXQ_OVFL)", false},
+};
+
+static int set_options(struct nm_udp *udp)
+{
+	bool is_v6 = udp->local.family == NATMUX_FAMILY_IPV6;
+	const struct option *options = is_v6 ? options6 : options4;
+	size_t n =
+		is_v6 ? sizeof(options6) / sizeof(*options6) : sizeof(options4) / sizeof(*options4);
+
+	for (const struct option *o = options; o < options + n; o++) {
+		if (set_int(udp, o->level, o->name, o->value))
+			continue;
+		if (o->is_needed)
+			return open_failed(udp, o->call);
+		told_refused(udp, NATMUX_LOG_WARNING, o->call);
+	}
+	return 0;
+}
+
+/* Who else may bind the port, and where the socket is bound. */
+static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
+{
+	if (config->device && *config->device &&
+		udp->sys->setsockopt(udp->fd, SOL_SOCKET, SO_BINDTODEVICE, config->device,
+			(socklen_t)strlen(config->device) + 1) < 0)
+		return open_failed(udp, "setsockopt(SO_BINDTODEVICE)");
+	if (config->reuse_address && !set_int(udp, SOL_SOCKET, SO_REUSEADDR, 1))
+		return open_failed(udp, "setsockopt(SO_REUSEADDR)");
+	if (config->reuse_port && !set_int(udp, SOL_SOCKET, SO_REUSEPORT, 1))
+		return open_failed(udp, "setsockopt(SO_REUSEPORT)");
+	return 0;
+}
+
+/*
+ * Without it an IPsec policy that covers the wire addresses would swallow the IKE and STUN
+ * messages of this very socket.
+ */
+static void set_bypass(struct nm_udp *udp)
+{
+	bool is_v6 = udp->local.family == NATMUX_FAMILY_IPV6;
+	struct xfrm_userpolicy_info policy = {
+		.action = XFRM_POLICY_ALLOW,
+		.sel.family = is_v6 ? AF_INET6 : AF_INET,
+	};
+	static const uint8_t directions[] = {XFRM_POLICY_OUT, XFRM_POLICY_IN};
+
+	for (size_t i = 0; i < sizeof(directions); i++) {
+		policy.dir = directions[i];
+		if (udp->sys->setsockopt(udp->fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			    is_v6 ? IPV6_XFRM_POLICY : IP_XFRM_POLICY, &policy,
+			    sizeof(policy)) == 0)
+			continue;
+		/* Kernels without XFRM need none; without CAP_NET_ADMIN it cannot be had. */
+		told_refused(udp, NATMUX_LOG_DEBUG,
+			is_v6 ? "setsockopt(IPV6_XFRM_POLICY)" : "setsockopt(IP_XFRM_POLICY)");
+		return;
+	}
+	udp->status.has_bypass = true;
+}
+
+struct buffer {
+	int name, force_name, get_name;
+	const char *text, *sysctl;
+};
+
+static const struct buffer receive_buffer = {
+	SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVBUF, "receive", "net.core.rmem_max"};
+static const struct buffer send_buffer = {
+	SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDBUF, "send", "net.core.wmem_max"};
+
+/* Returns the bytes granted. The kernel keeps twice the number asked for, for its own records. */
+static uint32_t set_buffer(struct nm_udp *udp, const struct buffer *buffer, uint32_t asked)
+{
+	int value = asked > INT32_MAX / 2 ? INT32_MAX / 2 : (int)asked;
+	socklen_t len = sizeof(value);
+	char text[NATMUX_ADDR_TEXT];
+
+	if (asked > 0 && !set_int(udp, SOL_SOCKET, buffer->force_name, value))
+		(void)set_int(udp, SOL_SOCKET, buffer->name, value);
+	if (udp->sys->getsockopt(udp->fd, SOL_SOCKET, buffer->get_name, &value, &len) < 0)
+		return 0;
+	value /= 2;
+	if ((uint32_t)value < asked)
+		nm_log(&udp->log, NATMUX_LOG_WARNING,
+			"UDP %s: %s buffer is %d bytes, not %u: raise sysctl %s or give "
+			"CAP_NET_ADMIN",
+			natmux_addr_format(&udp->local, text), buffer->text, value, asked,
+			buffer->sysctl);
+	return (uint32_t)value;
+}
+
+/* Turns UDP_GRO on, or asks for UDP_SEGMENT: whether the kernel has it. */
+static bool set_offload(
+	struct nm_udp *udp, bool is_wanted, int name, int value, char why[static 80])
+{
+	const char *call = name == UDP_GRO ? "setsockopt(UDP_GRO)" : "setsockopt(UDP_SEGMENT)";
+
+	if (!is_wanted) {
+		snprintf(why, 80, "switched off by configuration");
+		return false;
+	}
+	if (set_int(udp, IPPROTO_UDP, name, value))
+		return true;
+	snprintf(why, 80, "%s: %.48s", call, strerror(errno));
+	told_refused(udp, NATMUX_LOG_WARNING, call);
+	return false;
+}
+
+static int bind_local(struct nm_udp *udp)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = (socklen_t)natmux_addr_to_sockaddr(&udp->local, (struct sockaddr *)&sa);
+
+	if (udp->sys->bind(udp->fd, (struct sockaddr *)&sa, len) < 0)
+		return open_failed(udp, "bind");
+	len = sizeof(sa);
+	if (udp->sys->getsockname(udp->fd, (struct sockaddr *)&sa, &len) < 0)
+		return open_failed(udp, "getsockname");
+	return natmux_addr_from_sockaddr((struct sockaddr *)&sa, len, &udp->local);
+}
+
+static int set_up(struct nm_udp *udp, const struct nm_udp_config *config)
+{
+	struct nm_udp_status *status = &udp->status;
+	int error = set_sharing(udp, config);
+
+	if (error < 0)
+		return error;
+	error = set_options(udp);
+	if (error < 0)
+		return error;
+	if (config->use_bypass)
+		set_bypass(udp);
+	status->receive_buffer = set_buffer(udp, &receive_buffer, config->receive_buffer);
+	status->send_buffer = set_buffer(udp, &send_buffer, config->send_buffer);
+	status->has_gro = set_offload(udp, config->use_gro, UDP_GRO, 1, status->gro_why);
+	status->has_gso = set_offload(udp, config->use_gso, UDP_SEGMENT, 0, status->gso_why);
+	return bind_local(udp);
+}
+
+int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *local,
+	struct nm_udp_batch *batch, struct nm_udp **udp)
+{
+	static const uint8_t zeros[16];
+	struct nm_udp *u;
+	int error;
+
+	if (local->family != NATMUX_FAMILY_IPV4 && local->family != NATMUX_FAMILY_IPV6)
+		return NATMUX_EINVAL;
+	if (config->device && strlen(config->device) >= IFNAMSIZ)
+		return NATMUX_EINVAL;
+	u = calloc(1, sizeof(*u));
+	if (!u)
+		return NATMUX_ENOMEM;
+	u->sys = config->sys;
+	u->log = config->log;
+	u->batch = batch;
+	u->local = *local;
+	u->is_wildcard = memcmp(local->ip, zeros, sizeof(zeros)) == 0;
+	u->offer = NM_UDP_MESSAGES;
+	u->fd = u->sys->socket(local->family == NATMUX_FAMILY_IPV6 ? AF_INET6 : AF_INET,
+		SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (u->fd < 0) {
+		error = open_failed(u, "socket");
+		goto free_udp;
+	}
+	error = set_up(u, config);
+	if (error < 0)
+		goto close_fd;
+	*udp = u;
+	return 0;
+
+close_fd:
+	u->sys->close(u->fd);
+free_udp:
+	free(u);
+	return error;
+}
+
+void nm_udp_close(struct nm_udp *udp)
+{
+	if (!udp)
+		return;
+	udp->sys->close(udp->fd);
+	free(udp);
+}
+
+int nm_udp_fd(const struct nm_udp *udp)
+{
+	return udp->fd;
+}
+
+const struct natmux_addr *nm_udp_local(const struct nm_udp *udp)
+{
+	return &udp->local;
+}
+
+const struct nm_udp_status *nm_udp_status(const struct nm_udp *udp)
+{
+	return &udp->status;
+}
+
+bool nm_udp_has_more(const struct nm_udp *udp)
+{
+	return udp->has_more;
+}
+
+void nm_udp_tell(struct nm_udp *udp, const char *call, int error)
+{
+	unsigned int bit = (unsigned int)error % 256;
+	uint64_t mask = UINT64_C(1) << bit % 64;
+	char text[NATMUX_ADDR_TEXT];
+
+	if (udp->told[bit / 64] & mask)
+		return;
+	udp->told[bit / 64] |= mask;
+	nm_log(&udp->log, NATMUX_LOG_WARNING, "UDP %s: %s: %s; from now on only counted",
+		natmux_addr_format(&udp->local, text), call, strerror(error));
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A UDP socket that receives and sends packet trains: recvmmsg with UDP_GRO, sendmmsg with
+ * UDP_SEGMENT, every datagram with its local address. Nothing is allocated after nm_udp_open.
+ */
+#ifndef NM_UDP_SOCKET_H
+#define NM_UDP_SOCKET_H
+
+#include <stdbool.h>
+#include <natmux/log.h>
+#include <natmux/train.h>
+#include "io/sys.h"
+
+struct nm_udp;
+
+/*
+ * Memory that calls of nm_udp_recv and nm_udp_send work in, shared by all sockets of one thread.
+ * About 4 MiB of addresses; resident are only the pages that datagrams have touched.
+ */
+struct nm_udp_batch;
+
+int nm_udp_batch_new(const struct nm_sys *sys, struct nm_udp_batch **batch); /* NATMUX_ENOMEM */
+void nm_udp_batch_free(struct nm_udp_batch *batch);                          /* NULL is fine */
+
+struct nm_udp_config {
+	const struct nm_sys *sys;
+	struct natmux_log log;
+	const char *device;      /* interface to bind to; NULL or "": any */
+	uint32_t receive_buffer; /* bytes of socket buffer asked for; 0: the system's default */
+	uint32_t send_buffer;
+	bool use_gro, use_gso;
+	/*
+	 * Let no IPsec policy touch the socket's datagrams. The kernel then takes its long way for
+	 * each of them: 6-8 % of the receive rate over loopback.
+	 */
+	bool use_bypass;
+	bool reuse_address, reuse_port;
+};
+
+/* What became of the wishes, and counters. Live. */
+struct nm_udp_status {
+	bool has_gro, has_gso;
+	bool has_bypass;                      /* IPsec policies leave this socket alone */
+	char gro_why[80], gso_why[80];        /* why it is off; "" while it is on */
+	uint32_t receive_buffer, send_buffer; /* bytes, as granted */
+	uint64_t recv_calls, send_calls;      /* recvmmsg and sendmmsg */
+	uint64_t recv_errors;                 /* receive calls that failed */
+	uint64_t kernel_drops;                /* SO_RXQ_OVFL: the socket's queue was full */
+	uint64_t truncated;                   /* datagrams longer than the receive buffer */
+	uint64_t send_drops;                  /* datagrams that the kernel did not take */
+	uint64_t gso_refused;                 /* trains that had to be sent one by one */
+};
+
+/*
+ * Opens a socket bound to `local` (an address or a wildcard; port 0: the kernel chooses). IPv6
+ * sockets take no IPv4. Failures are logged as one line with call, address and what can be done.
+ * NATMUX_EINVAL (no family, long device name), NATMUX_EUNSUPPORTED (the kernel lacks the family),
+ * NATMUX_EEXISTS (port in use), NATMUX_ENOMEM, NATMUX_ESYSTEM. `batch` is borrowed for life.
+ */
+int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *local,
+	struct nm_udp_batch *batch, struct nm_udp **udp);
+void nm_udp_close(struct nm_udp *udp); /* NULL is fine */
+
+int nm_udp_fd(const struct nm_udp *udp);
+const struct natmux_addr *nm_udp_local(const struct nm_udp *udp); /* as bound */
+const struct nm_udp_status *nm_udp_status(const struct nm_udp *udp);
+
+/*
+ * One recvmmsg: writes up to `max` trains and returns how many. Their bytes are borrowed from the
+ * batch until the next nm_udp_recv on any of its sockets. `local` of a datagram that came to a
+ * multicast or broadcast address is what a reply should leave from, or the bare family.
+ */
+size_t nm_udp_recv(struct nm_udp *udp, struct natmux_train *trains, size_t max);
+
+/* Whether the last nm_udp_recv may have left datagrams in the socket's queue. */
+bool nm_udp_has_more(const struct nm_udp *udp);
+
+/*
+ * Sends trains of this socket's family; the order is kept. Never waits: what the kernel does not
+ * take is dropped. Returns the number of dropped datagrams, which are counted in send_drops too.
+ */
+uint64_t nm_udp_send(struct nm_udp *udp, const struct natmux_train *trains, size_t n);
+
+#endif
