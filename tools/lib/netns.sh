@@ -83,6 +83,17 @@ lab_down() {
 	return "$status"
 }
 
+# lab_adopt ID: takes over what another run has left, so that lab_down can end it.
+lab_adopt() {
+	LAB_ID=$1
+	LAB_DIR=${TMPDIR:-/tmp}/natmux.$1
+	[[ $LAB_ID =~ ^[A-Za-z0-9]+$ && -d $LAB_DIR/ns ]] || {
+		echo "nothing of that name in ${TMPDIR:-/tmp}" >&2
+		return 1
+	}
+	mapfile -t LAB_NAMES < <(ls -- "$LAB_DIR/ns")
+}
+
 lab_pids() {
 	local name
 	for name in "${LAB_NAMES[@]}"; do
@@ -302,7 +313,11 @@ lab_coturn() {
 	lab_wait 10 lab_listens stun 3478
 }
 
-# lab_listens NAME PORT: whether a UDP socket is bound to a port.
+# lab_listens NAME PORT, lab_listens_tcp NAME PORT: whether a socket is bound to a port.
 lab_listens() {
 	[[ -n $(lab_run "$1" ss -Huln "sport = :$2") ]]
+}
+
+lab_listens_tcp() {
+	[[ -n $(lab_run "$1" ss -Htln "sport = :$2") ]]
 }

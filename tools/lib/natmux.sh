@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# natmuxd and natmuxctl of a build directory, NATMUX_BUILD, in the namespaces of tools/lib/netns.sh.
+# A daemon's configuration and sockets are where they would be on a machine of its own.
+
+NATMUX_BUILD=${NATMUX_BUILD:-}
+
+# natmux_configure NAME [FILE]: the configuration of a box, from a file or standard input.
+natmux_configure() {
+	mkdir -p "$LAB_DIR/ns/$1/etc" "$LAB_DIR/ns/$1/run/natmux"
+	cat -- "${2:--}" >"$LAB_DIR/ns/$1/natmux.conf"
+}
+
+# natmux_start NAME: starts natmuxd there and waits until it answers; its number in LAB_PID. Its log
+# is log/natmuxd-NAME.log.
+natmux_start() {
+	local pid
+	lab_spawn "$1" "natmuxd-$1" "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/$1/natmux.conf"
+	pid=$LAB_PID
+	lab_wait 5 natmux_ctl "$1" version || return 1
+	LAB_PID=$pid
+}
+
+# natmux_ctl NAME ARGUMENT...: natmuxctl there.
+natmux_ctl() {
+	local name=$1
+	shift
+	timeout 20 "$LAB_DIR/enter" "$name" "$NATMUX_BUILD/ctl/natmuxctl" "$@"
+}
+
+# natmux_json NAME FILTER COMMAND...: what jq's FILTER finds in the answer to a command.
+natmux_json() {
+	local name=$1 filter=$2
+	shift 2
+	natmux_ctl "$name" --json "$@" | jq -r "$filter"
+}
+
+# natmux_is NAME FILTER COMMAND...: whether jq's FILTER is true for the answer.
+natmux_is() {
+	local name=$1 filter=$2
+	shift 2
+	natmux_ctl "$name" --json "$@" 2>/dev/null | jq -e "$filter" >/dev/null
+}
+
+# natmux_drops NAME REASON: how many datagrams were dropped for it.
+natmux_drops() {
+	natmux_json "$1" "[.drops[] | select(.reason == \"$2\") | .count] | add // 0" drops --all
+}
+
+# natmux_rx NAME CLASS, natmux_tx NAME CLASS: datagrams received and sent.
+natmux_rx() {
+	natmux_json "$1" ".rx.$2.datagrams" stats
+}
+
+natmux_tx() {
+	natmux_json "$1" ".tx.$2.datagrams" stats
+}

@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Results of the namespace and interop tests, one line each: "ok - …", "not ok - …".
+
+TAP_PASSED=0
+TAP_FAILED=0
+
+tap_ok() {
+	TAP_PASSED=$((TAP_PASSED + 1))
+	echo "ok - $*"
+}
+
+tap_not_ok() {
+	TAP_FAILED=$((TAP_FAILED + 1))
+	echo "not ok - $*"
+}
+
+# tap WHAT COMMAND...: one check.
+tap() {
+	local what=$1
+	shift
+	if "$@" >/dev/null 2>&1; then
+		tap_ok "$what"
+	else
+		tap_not_ok "$what"
+	fi
+}
+
+# tap_within SECONDS WHAT COMMAND...: one check that may take its time.
+tap_within() {
+	local seconds=$1 what=$2
+	shift 2
+	tap "$what" lab_wait "$seconds" "$@"
+}
+
+# tap_fails WHAT COMMAND...: one check that something does not work.
+tap_fails() {
+	local what=$1
+	shift
+	if "$@" >/dev/null 2>&1; then
+		tap_not_ok "$what"
+	else
+		tap_ok "$what"
+	fi
+}
+
+# tap_is WHAT GOT OPERATOR WANTED: one number held against another with an operator of test (-ge);
+# both are shown when it is wrong.
+tap_is() {
+	if [[ $2 =~ ^-?[0-9]+$ ]] && test "$2" "$3" "$4"; then
+		tap_ok "$1 ($2)"
+	else
+		tap_not_ok "$1: $2 is not $3 $4"
+	fi
+}
+
+# tap_has WHAT FILE TEXT: whether a file holds a text.
+tap_has() {
+	if grep -qF -- "$3" "$2"; then
+		tap_ok "$1"
+	else
+		tap_not_ok "$1: no \"$3\" in ${2##*/}"
+	fi
+}
+
+# tap_skip REASON: nothing can be tested here.
+tap_skip() {
+	echo "skipped: $*"
+	exit 77
+}
+
+# tap_end: the result of the script; the logs' last lines when something went wrong.
+tap_end() {
+	local log
+	if ((TAP_FAILED > 0 || TAP_PASSED == 0)); then
+		for log in "$LAB_DIR"/log/*.log; do
+			echo "--- ${log##*/}"
+			tail -n 15 -- "$log"
+		done
+		exit 1
+	fi
+	exit 0
+}
+
+# tap_begin BUILDDIR: what every namespace test does first.
+tap_begin() {
+	[[ $EUID -eq 0 ]] || tap_skip "network namespaces need root"
+	NATMUX_BUILD=$(realpath -- "${1:?usage: $0 BUILDDIR}")
+	[[ -x $NATMUX_BUILD/daemon/natmuxd && -x $NATMUX_BUILD/ctl/natmuxctl ]] || {
+		echo "not ok - no natmuxd and natmuxctl in $NATMUX_BUILD"
+		exit 1
+	}
+	export PATH=$PATH:/usr/sbin:/sbin
+	lab_init
+}
