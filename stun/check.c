@@ -7,7 +7,7 @@
 
 #include "stun/crc32.h"
 
-enum { FINGERPRINT_HEAD = NM_STUN_FINGERPRINT << 16 | 4 /* type, length of the value */ };
+#define FINGERPRINT_HEAD 0x80280004u /* type, length of the value */
 
 /* RFC 8489 5: all that the first 8 bytes and the datagram's length can tell. */
 static bool header_is_right(const uint8_t *data, size_t len)
@@ -43,8 +43,7 @@ static size_t walk(const uint8_t *data, size_t len)
 /* RFC 8489 14.7: FINGERPRINT is the last attribute, and has four bytes. */
 static bool is_fingerprint(const uint8_t *data, size_t len, size_t at)
 {
-	return len - at == NM_STUN_FINGERPRINT_LEN &&
-	       nm_get32(data + at) == (uint32_t)FINGERPRINT_HEAD;
+	return len - at == NM_STUN_FINGERPRINT_LEN && nm_get32(data + at) == FINGERPRINT_HEAD;
 }
 
 bool nm_stun_is_well_formed(const uint8_t *data, size_t len)

@@ -51,10 +51,13 @@ enum nm_stun_method {
 enum nm_stun_attr_type {
 	NM_STUN_MAPPED_ADDRESS = 0x0001,           /* 14.1 */
 	NM_STUN_CHANGE_REQUEST = 0x0003,           /* RFC 5780 7.2 */
+	NM_STUN_SOURCE_ADDRESS = 0x0004,           /* RFC 3489 11.2.5 */
+	NM_STUN_CHANGED_ADDRESS = 0x0005,          /* RFC 3489 11.2.3 */
 	NM_STUN_USERNAME = 0x0006,                 /* 14.3 */
 	NM_STUN_MESSAGE_INTEGRITY = 0x0008,        /* 14.5 */
 	NM_STUN_ERROR_CODE = 0x0009,               /* 14.8 */
 	NM_STUN_UNKNOWN_ATTRIBUTES = 0x000a,       /* 14.13 */
+	NM_STUN_REFLECTED_FROM = 0x000b,           /* RFC 3489 11.2.11 */
 	NM_STUN_XOR_PEER_ADDRESS = 0x0012,         /* RFC 8656 18.3 */
 	NM_STUN_REALM = 0x0014,                    /* 14.9 */
 	NM_STUN_NONCE = 0x0015,                    /* 14.10 */
