@@ -15,7 +15,7 @@ struct nm_server_socket {
 	struct natmux_addr local;
 	bool has_gro, has_gso;
 	const char *gro_why, *gso_why; /* why it is off, or NULL */
-	uint64_t kernel_drops;	       /* SO_RXQ_OVFL: the socket's queue was full */
+	uint64_t kernel_drops;         /* SO_RXQ_OVFL: the socket's queue was full */
 	uint64_t recv_calls, send_calls;
 	uint32_t receive_buffer, send_buffer; /* bytes, as granted */
 };

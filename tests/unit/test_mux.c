@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
 #include <natmux/mux.h>

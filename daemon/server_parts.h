@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the running natmuxd, shared by the files that are its parts. */
+#ifndef NM_SERVER_PARTS_H
+#define NM_SERVER_PARTS_H
+
+#include <natmux/uv.h>
+#include "daemon/server.h"
+
+struct nm_control;
+struct nm_handoff;
+
+struct nm_server {
+	uv_loop_t loop;
+	const char *config_path;
+	struct nm_config *config;
+	struct natmux_log log;
+	struct natmux_mux *mux;
+	struct natmux_uv *net;
+	struct nm_handoff *handoff;
+	struct nm_control *control;
+	char capabilities[128];
+	uint64_t started_ms;
+	uv_signal_t signals[3]; /* INT, TERM, HUP */
+	uv_timer_t watchdog;
+	bool is_stopping;
+};
+
+/* reload.c: makes the configured peers and STUN servers known; for start and reload. */
+int nm_server_apply_peers(struct nm_server *server, const struct nm_config *before);
+int nm_server_apply_stun_servers(struct nm_server *server, const struct nm_config *before);
+
+#endif
