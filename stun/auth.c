@@ -5,20 +5,11 @@
  */
 #include "stun/auth.h"
 
-#include <stdlib.h>
 #include <natmux/error.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include "stun/attr.h"
-
-struct nm_stun_auth {
-	EVP_MAC_CTX *sha1;   /* HMAC, digest set */
-	EVP_MAC_CTX *sha256; /* HMAC, digest set */
-	EVP_MD *key_md5;     /* NULL: not available */
-	EVP_MD *key_sha256;
-	EVP_MD_CTX *key_ctx;
-};
 
 static EVP_MAC_CTX *hmac_new(EVP_MAC *hmac, const char *digest)
 {
@@ -38,38 +29,34 @@ static EVP_MAC_CTX *hmac_new(EVP_MAC *hmac, const char *digest)
 	return NULL;
 }
 
-int nm_stun_auth_new(struct nm_stun_auth **auth)
+int nm_stun_auth_init(struct nm_stun_auth *auth)
 {
-	struct nm_stun_auth *a = calloc(1, sizeof(*a));
-	EVP_MAC *hmac;
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
+	struct nm_stun_auth a = {
+		.sha1 = hmac_new(hmac, OSSL_DIGEST_NAME_SHA1),
+		.sha256 = hmac_new(hmac, OSSL_DIGEST_NAME_SHA2_256),
+		.key_md5 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_MD5, NULL),
+		.key_sha256 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_256, NULL),
+		.key_ctx = EVP_MD_CTX_new(),
+	};
 
-	if (!a)
-		return NATMUX_ENOMEM;
-	hmac = EVP_MAC_fetch(NULL, OSSL_MAC_NAME_HMAC, NULL);
-	a->sha1 = hmac_new(hmac, OSSL_DIGEST_NAME_SHA1);
-	a->sha256 = hmac_new(hmac, OSSL_DIGEST_NAME_SHA2_256);
 	EVP_MAC_free(hmac); /* the contexts hold it */
-	a->key_md5 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_MD5, NULL);
-	a->key_sha256 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_256, NULL);
-	a->key_ctx = EVP_MD_CTX_new();
-	if (!a->sha1 || !a->sha256 || !a->key_sha256 || !a->key_ctx) {
-		nm_stun_auth_free(a);
+	if (!a.sha1 || !a.sha256 || !a.key_sha256 || !a.key_ctx) {
+		nm_stun_auth_done(&a);
 		return NATMUX_EUNSUPPORTED;
 	}
 	*auth = a;
 	return 0;
 }
 
-void nm_stun_auth_free(struct nm_stun_auth *auth)
+void nm_stun_auth_done(struct nm_stun_auth *auth)
 {
-	if (!auth)
-		return;
 	EVP_MAC_CTX_free(auth->sha1);
 	EVP_MAC_CTX_free(auth->sha256);
 	EVP_MD_free(auth->key_md5);
 	EVP_MD_free(auth->key_sha256);
 	EVP_MD_CTX_free(auth->key_ctx);
-	free(auth);
+	*auth = (struct nm_stun_auth){.sha1 = NULL};
 }
 
 size_t nm_stun_hmac(struct nm_stun_auth *auth, enum nm_stun_integrity algorithm, const void *key,

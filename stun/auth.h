@@ -10,7 +10,17 @@
 #include "stun/build.h"
 #include "stun/msg.h"
 
-struct nm_stun_auth;
+struct evp_mac_ctx_st;
+struct evp_md_st;
+struct evp_md_ctx_st;
+
+struct nm_stun_auth {
+	struct evp_mac_ctx_st *sha1;   /* HMAC, digest set */
+	struct evp_mac_ctx_st *sha256; /* HMAC, digest set */
+	struct evp_md_st *key_md5;     /* NULL: libcrypto has none, as under FIPS */
+	struct evp_md_st *key_sha256;
+	struct evp_md_ctx_st *key_ctx;
+};
 
 enum nm_stun_integrity {
 	NM_STUN_SHA1,   /* MESSAGE-INTEGRITY: HMAC-SHA1 */
@@ -19,13 +29,14 @@ enum nm_stun_integrity {
 
 enum { NM_STUN_KEY_MD5_LEN = 16, NM_STUN_KEY_SHA256_LEN = 32 };
 
-/* NATMUX_ENOMEM, or NATMUX_EUNSUPPORTED when libcrypto has no HMAC with SHA-1 and SHA-256. */
-int nm_stun_auth_new(struct nm_stun_auth **auth);
-void nm_stun_auth_free(struct nm_stun_auth *auth);
+/* NATMUX_EUNSUPPORTED, with nothing to be undone, when libcrypto cannot do HMAC with both hashes. */
+int nm_stun_auth_init(struct nm_stun_auth *auth);
+
+/* Frees what _init fetched; a zeroed object is fine. Keys do not outlive it. */
+void nm_stun_auth_done(struct nm_stun_auth *auth);
 
 /*
- * Writes HMAC(key, head | body) to `mac`, which has room for NM_STUN_SHA256_LEN bytes, and returns
- * its length (20 or 32), or 0 for an empty key or a failing libcrypto.
+ * Writes HMAC(key, head | body) to `mac`, and returns its length (20 or 32), or 0 for an empty key or a failing libcrypto.
  */
 size_t nm_stun_hmac(struct nm_stun_auth *auth, enum nm_stun_integrity algorithm, const void *key,
 	size_t key_len, const uint8_t *head, size_t head_len, const uint8_t *body, size_t body_len,

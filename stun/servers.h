@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What client.c (who is asked) and client_ask.c (when, and what came of it) share. */
-#ifndef NM_STUN_CLIENT_STATE_H
-#define NM_STUN_CLIENT_STATE_H
+/* What servers.c (who is asked) and client.c (when, and what came of it) share. */
+#ifndef NM_STUN_SERVERS_H
+#define NM_STUN_SERVERS_H
 
 #include <string.h>
 #include "stun/client.h"
