@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration of natmuxd, read and checked: natmux.conf(5) field by field. Which keys there
+ * are, their defaults and bounds is the table in daemon/config_keys.c.
+ */
+#ifndef NM_CONFIG_H
+#define NM_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <natmux/addr.h>
+#include <natmux/log.h>
+#include <natmux/mux.h>
+
+enum {
+	NM_CONFIG_FILE_MAX = 1 << 20, /* bytes of the file; more is refused */
+	NM_CONFIG_LISTEN_MAX = 16,    /* natmux_mux_set_locals() takes no more */
+	NM_CONFIG_PEERS_MAX = 1024,
+	NM_CONFIG_SERVERS_MAX = 8,    /* natmux_mux_server_add() takes no more */
+	NM_CONFIG_NAME_SIZE = 32,     /* name of a peer or server, with its NUL */
+	NM_CONFIG_DEVICE_SIZE = 16,   /* IFNAMSIZ */
+	NM_CONFIG_PATH_SIZE = 108,    /* sun_path of a Unix socket */
+	NM_CONFIG_USER_SIZE = 33,     /* as useradd(8) has it */
+	NM_CONFIG_MESSAGE_SIZE = 512, /* what a message needs at most */
+};
+
+/* How natmux gets at the port. */
+enum nm_attach {
+	NM_ATTACH_OWN,
+	NM_ATTACH_JOIN, /* a word that is known, and refused by this version */
+};
+
+/* What happens to ESP. */
+enum nm_esp {
+	NM_ESP_DAEMON,
+	NM_ESP_USER,   /* refused by this version */
+	NM_ESP_KERNEL, /* refused by this version */
+};
+
+/* How datagrams reach the IKE daemon and come back. */
+enum nm_handoff {
+	NM_HANDOFF_RELAY,
+	NM_HANDOFF_INJECT,
+	NM_HANDOFF_UNIX,
+};
+
+/*
+ * Every `lines` holds the line of the file in which each key of the section stands, in the order
+ * of daemon/config_keys.c; 0 where the default holds.
+ */
+struct nm_config_relay {
+	char tun[NM_CONFIG_DEVICE_SIZE]; /* name of the TUN device */
+	struct natmux_addr daemon4;      /* the IKE daemon's side, port 0; family 0: no IPv4 */
+	struct natmux_prefix pool4;      /* aliases of peers; /16 to /30, holds daemon4 */
+	struct natmux_addr daemon6;      /* port 0; family 0: no IPv6 */
+	struct natmux_prefix pool6;      /* /64 to /126, holds daemon6 */
+	uint16_t daemon_port;            /* the port the IKE daemon listens on */
+	uint16_t peer_port;              /* the port the IKE daemon sends to */
+	uint32_t lines[7];
+};
+
+struct nm_config_inject {
+	char tun[NM_CONFIG_DEVICE_SIZE]; /* name of the TUN device */
+	uint32_t lines[1];
+};
+
+struct nm_config_unix {
+	char path[NM_CONFIG_PATH_SIZE]; /* absolute */
+	uint32_t clients;               /* at most so many at a time */
+	uint32_t queue;                 /* datagrams that may wait for one client */
+	uint32_t lines[3];
+};
+
+struct nm_config_peer {
+	char name[NM_CONFIG_NAME_SIZE];
+	struct natmux_addr remote; /* unicast, with its port */
+	struct natmux_addr alias;  /* port 0, family of `remote`; family 0: any free one */
+	uint32_t line;             /* where its section begins */
+	uint32_t lines[2];
+};
+
+struct nm_config_server {
+	char name[NM_CONFIG_NAME_SIZE];
+	struct natmux_addr address; /* unicast, with its port */
+	uint32_t line;              /* where its section begins */
+	uint32_t lines[1];
+};
+
+struct nm_config_stun {
+	enum natmux_responder responder;
+	uint32_t refresh_s; /* between questions to a STUN server */
+	uint32_t lines[2];
+};
+
+struct nm_config_keepalive {
+	enum natmux_keepalive mode;
+	uint32_t interval_s; /* of silence, RFC 3948 4 */
+	uint32_t lines[2];
+};
+
+struct nm_config_limits {
+	uint32_t flows;           /* at most so many, known peers among them */
+	uint32_t flow_new_s;      /* lifetime of a flow nobody answered */
+	uint32_t flow_answered_s; /* of one in its first exchange */
+	uint32_t flow_idle_s;     /* of one whose owner fell silent */
+	struct natmux_rate ike;   /* new flows of one source prefix */
+	struct natmux_rate ike_all;
+	struct natmux_rate stun; /* STUN requests of one source prefix */
+	struct natmux_rate stun_all;
+	uint32_t prefix4_bits; /* IPv4 sources that share a bucket */
+	uint32_t prefix6_bits;
+	uint32_t lines[14];
+};
+
+struct nm_config {
+	struct natmux_addr listen[NM_CONFIG_LISTEN_MAX]; /* each with `port` filled in */
+	uint32_t listen_lines[NM_CONFIG_LISTEN_MAX];
+	size_t listen_len; /* 1 or more */
+	uint16_t port;     /* never 500 (RFC 3948 2: not on the IKE port) */
+	enum nm_attach attach;
+	enum nm_esp esp;
+	enum nm_handoff handoff;
+	char device[NM_CONFIG_DEVICE_SIZE]; /* SO_BINDTODEVICE; "": not bound to one */
+	bool gro, gso;
+	uint32_t receive_buffer_bytes, send_buffer_bytes; /* asked of the kernel, per socket */
+	uint32_t budget; /* receive calls per wake-up before other work gets its turn */
+	char control_socket[NM_CONFIG_PATH_SIZE]; /* absolute */
+	char user[NM_CONFIG_USER_SIZE];           /* "": stay who we are */
+	bool seccomp;
+	enum natmux_log_level log_level;
+	uint32_t lines[15];
+	struct nm_config_relay relay;
+	struct nm_config_inject inject;
+	struct nm_config_unix unix_handoff;
+	struct nm_config_peer *peers; /* owned */
+	size_t peers_len;
+	struct nm_config_server *servers; /* owned */
+	size_t servers_len;
+	struct nm_config_stun stun;
+	struct nm_config_keepalive keepalive;
+	struct nm_config_limits limits;
+	char *name; /* of the file, as messages say it; owned */
+};
+
+/*
+ * Reads a file. Returns 0 and the configuration, to be freed with nm_config_free(); else
+ * NATMUX_EINVAL (its content), NATMUX_ESYSTEM (cannot be read) or NATMUX_ENOMEM, with one line for
+ * people in `message` (NM_CONFIG_MESSAGE_SIZE bytes hold any): file, line, key, what was found and
+ * what is allowed. Not for two threads at a time: libconfuse has one scanner in a process.
+ */
+int nm_config_read(const char *path, struct nm_config **config, char *message, size_t size);
+
+/* Whether there is a user of that name. */
+typedef bool (*nm_config_user_fn)(const char *name);
+
+/*
+ * The same for a text in memory that messages call `name`. `user_exists` judges the key user; NULL
+ * takes any.
+ */
+int nm_config_parse(const char *name, const char *text, size_t len, nm_config_user_fn user_exists,
+	struct nm_config **config, char *message, size_t size);
+
+/* Frees a configuration; NULL is fine. */
+void nm_config_free(struct nm_config *config);
+
+/* Writes all keys and their values in the form of the file; the reader accepts it. */
+void nm_config_print(const struct nm_config *config, FILE *file);
+
+enum nm_config_change_kind {
+	NM_CONFIG_CHANGED,
+	NM_CONFIG_ADDED,   /* a peer or STUN server; no `before` */
+	NM_CONFIG_REMOVED, /* a peer or STUN server; no `after`, line 0 */
+};
+
+/* One difference. Borrowed for the call. */
+struct nm_config_change {
+	enum nm_config_change_kind kind;
+	const char *key;            /* "relay.pool4", "peer \"branch\"" */
+	const char *before, *after; /* values as the file writes them */
+	uint32_t line;              /* in the new file; 0: the default holds there */
+	bool needs_restart;
+};
+
+/* Calls `each` for every difference between a running configuration and a new one. */
+void nm_config_difference(const struct nm_config *before, const struct nm_config *after,
+	void (*each)(void *user, const struct nm_config_change *change), void *user);
+
+/*
+ * Whether a running natmuxd can change over. NATMUX_EINVAL, with a message that names the first key
+ * in the way, when a difference needs a restart.
+ */
+int nm_config_reload_check(
+	const struct nm_config *before, const struct nm_config *after, char *message, size_t size);
+
+/*
+ * Fills in what the file says about the mux. `mux` comes from natmux_mux_config_init(); its size
+ * and log stay as they are.
+ */
+void nm_config_mux(const struct nm_config *config, struct natmux_mux_config *mux);
+
+/* The TUN device of the handoff; NULL where it needs none. */
+const char *nm_config_tun(const struct nm_config *config);
+
+#endif
