@@ -46,6 +46,7 @@ struct natmux_prefix {
 /* Longest text of an address with port and scope: "[xxxx:…:xxxx%4294967295]:65535" and a NUL. */
 #define NATMUX_ADDR_TEXT 64
 
+/* Whether two addresses are the same, port and scope included. */
 bool natmux_addr_equal(const struct natmux_addr *a, const struct natmux_addr *b);
 
 /*

@@ -65,11 +65,15 @@ struct natmux_mux_config {
 	struct natmux_log log;           /* silent */
 };
 
+/*
+ * Sets `size` and the defaults of a configuration of this many bytes: those of the struct as the
+ * caller was compiled, which may be fewer than the library's.
+ */
 void natmux_mux_config_defaults(struct natmux_mux_config *config, size_t size);
 
+/* Sets the size and the defaults. */
 static inline void natmux_mux_config_init(struct natmux_mux_config *config)
 {
-	/* The size as the caller was compiled, which may be less than the library's. */
 	natmux_mux_config_defaults(config, sizeof(*config));
 }
 
