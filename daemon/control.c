@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control server's life: listening, its timer, its end, and events on their way to those who
+ * follow. Connections are control_client.c's, what is said on them control_request.c's.
+ */
+#include "daemon/control.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <natmux/error.h>
+#include "daemon/control_client.h"
+#include "daemon/server.h"
+
+void nm_control_handle_closed(struct nm_control *control)
+{
+	if (--control->handles > 0)
+		return;
+	if (control->closed)
+		control->closed(control->user);
+	free(control->path);
+	free(control);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	nm_control_handle_closed(handle->data);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+	if (status == 0)
+		nm_control_client_accept(listener->data);
+}
+
+static void init_handles(struct nm_control *control)
+{
+	uv_pipe_init(control->loop, &control->listener, 0);
+	uv_timer_init(control->loop, &control->sweep);
+	uv_prepare_init(control->loop, &control->flush);
+	control->listener.data = control->sweep.data = control->flush.data = control;
+	control->handles = 3;
+}
+
+static int start_listening(struct nm_control *control, char *message, size_t size)
+{
+	uv_stream_t *listener = (uv_stream_t *)&control->listener;
+	int error = uv_pipe_open(&control->listener, control->socket.fd);
+
+	if (error < 0)
+		close(control->socket.fd);
+	else
+		error = uv_listen(listener, NM_CONTROL_CLIENTS, on_connection);
+	if (error == 0)
+		return 0;
+	snprintf(message, size, "control socket %s: listen: %s", control->path, uv_strerror(error));
+	return NATMUX_ESYSTEM;
+}
+
+int nm_control_new(struct nm_server *server, const char *path, struct nm_control **result,
+	char *message, size_t size)
+{
+	struct nm_control *control = calloc(1, sizeof(*control));
+	int error;
+
+	if (control)
+		control->path = strdup(path);
+	if (!control || !control->path) {
+		snprintf(message, size, "control socket %s: out of memory", path);
+		error = NATMUX_ENOMEM;
+		goto fail;
+	}
+	control->server = server;
+	control->loop = nm_server_loop(server);
+	error = nm_control_socket_open(path, &control->socket, message, size);
+	if (error < 0)
+		goto fail;
+	init_handles(control);
+	error = start_listening(control, message, size);
+	if (error < 0) {
+		nm_control_free(control, NULL, NULL);
+		return error;
+	}
+	*result = control;
+	return 0;
+
+fail:
+	if (control)
+		free(control->path);
+	free(control);
+	return error;
+}
+
+void nm_control_free(struct nm_control *control, void (*closed)(void *user), void *user)
+{
+	if (!control) {
+		if (closed)
+			closed(user);
+		return;
+	}
+	control->is_closing = true;
+	control->closed = closed;
+	control->user = user;
+	while (control->clients)
+		nm_control_client_close(control->clients);
+	nm_control_socket_unlink(&control->socket, control->path);
+	uv_close((uv_handle_t *)&control->listener, on_closed);
+	uv_close((uv_handle_t *)&control->sweep, on_closed);
+	uv_close((uv_handle_t *)&control->flush, on_closed);
+}
+
+/* Events carry the time of day: people compare them with logs of other machines. */
+static uint64_t wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void nm_control_event(struct nm_control *control, const struct natmux_event *event)
+{
+	struct nm_control_client *client, *next;
+
+	if (!control || control->is_closing)
+		return;
+	nm_control_events_push(&control->events, wall_ms(), event);
+	for (client = control->clients; client; client = next) {
+		next = client->next;
+		if (client->stream == NM_CONTROL_STREAM_EVENTS)
+			nm_control_client_pump(client);
+	}
+}

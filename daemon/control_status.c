@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands about the daemon itself: status, version, help, reload. */
+#include "daemon/control_commands.h"
+
+#include <unistd.h>
+#include <natmux/error.h>
+#include <natmux/mux.h>
+#include <natmux/version.h>
+#include "daemon/config.h"
+#include "daemon/control_json.h"
+#include "daemon/control_request.h"
+#include "daemon/server.h"
+
+static void add_socket(void *user, const struct nm_server_socket *socket)
+{
+	json_t **sockets = user;
+	json_t *entry = json_pack("{s:o, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "local",
+		nm_json_addr(&socket->local), "gro", (int)socket->has_gro, "gro_why",
+		nm_json_text(socket->gro_why), "gso", (int)socket->has_gso, "gso_why",
+		nm_json_text(socket->gso_why), "kernel_drops", nm_json_count(socket->kernel_drops),
+		"recv_calls", nm_json_count(socket->recv_calls), "send_calls",
+		nm_json_count(socket->send_calls), "receive_buffer",
+		(json_int_t)socket->receive_buffer, "send_buffer", (json_int_t)socket->send_buffer);
+
+	if (json_array_append_new(*sockets, entry) < 0) {
+		json_decref(*sockets);
+		*sockets = NULL;
+	}
+}
+
+static void count_flow(void *user, const struct natmux_flow_info *info)
+{
+	uint64_t *states = user;
+
+	states[info->state]++;
+}
+
+static json_t *flow_counts(const struct natmux_mux *mux)
+{
+	uint64_t states[NATMUX_FLOW_ESTABLISHED + 1] = {0};
+
+	natmux_mux_flows(mux, count_flow, states);
+	return json_pack("{s:o, s:o, s:o}", "new", nm_json_count(states[NATMUX_FLOW_NEW]),
+		"answered", nm_json_count(states[NATMUX_FLOW_ANSWERED]), "established",
+		nm_json_count(states[NATMUX_FLOW_ESTABLISHED]));
+}
+
+/* Our addresses as STUN servers see them, those that are known. */
+static void add_mapped(void *user, const struct natmux_server_info *info)
+{
+	json_t **mapped = user;
+
+	if (info->mapped.family == NATMUX_FAMILY_NONE)
+		return;
+	if (json_array_append_new(*mapped,
+		    json_pack("{s:o, s:o, s:o, s:b}", "server", nm_json_text(info->name), "local",
+			    nm_json_addr(&info->path.local), "mapped", nm_json_addr(&info->mapped),
+			    "answering", (int)info->is_answering)) < 0) {
+		json_decref(*mapped);
+		*mapped = NULL;
+	}
+}
+
+static const char *attach_name(enum nm_attach attach)
+{
+	switch (attach) {
+	case NM_ATTACH_OWN: return "own";
+	case NM_ATTACH_JOIN: return "join";
+	}
+	return NULL;
+}
+
+static const char *handoff_name(enum nm_handoff handoff)
+{
+	switch (handoff) {
+	case NM_HANDOFF_RELAY: return "relay";
+	case NM_HANDOFF_INJECT: return "inject";
+	case NM_HANDOFF_UNIX: return "unix";
+	}
+	return NULL;
+}
+
+static const char *esp_name(enum nm_esp esp)
+{
+	switch (esp) {
+	case NM_ESP_DAEMON: return "daemon";
+	case NM_ESP_USER: return "user";
+	case NM_ESP_KERNEL: return "kernel";
+	}
+	return NULL;
+}
+
+static json_t *config_json(const struct nm_config *config)
+{
+	return json_pack("{s:o, s:i, s:o, s:o, s:o, s:I}", "file", nm_json_text(config->name),
+		"port", (int)config->port, "attach", nm_json_text(attach_name(config->attach)),
+		"handoff", nm_json_text(handoff_name(config->handoff)), "esp",
+		nm_json_text(esp_name(config->esp)), "flows_max", (json_int_t)config->limits.flows);
+}
+
+int nm_control_status(struct nm_control_call *call)
+{
+	struct nm_server *server = call->server;
+	const struct natmux_mux *mux = nm_server_mux(server);
+	json_t *sockets = json_array(), *mapped = json_array();
+
+	nm_server_sockets(server, add_socket, &sockets);
+	natmux_mux_servers(mux, add_mapped, &mapped);
+	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+		natmux_version(), "pid", (json_int_t)getpid(), "uptime_ms",
+		nm_json_count(nm_server_now_ms(server) - nm_server_started_ms(server)), "config",
+		config_json(nm_server_config(server)), "capabilities",
+		nm_json_text(nm_server_capabilities(server)), "flows", flow_counts(mux), "sockets",
+		sockets, "mapped", mapped);
+	return 0;
+}
+
+int nm_control_version(struct nm_control_call *call)
+{
+	call->result =
+		json_pack("{s:s, s:s}", "natmuxd", NATMUX_VERSION, "library", natmux_version());
+	return 0;
+}
+
+int nm_control_help(struct nm_control_call *call)
+{
+	const struct nm_control_command *command;
+	json_t *list = json_object();
+
+	for (command = nm_control_commands; command->name; command++)
+		if (json_object_set_new(list, command->name, json_string(command->help)) < 0) {
+			json_decref(list);
+			return 0;
+		}
+	call->result = json_pack("{s:o}", "commands", list);
+	return 0;
+}
+
+int nm_control_reload(struct nm_control_call *call)
+{
+	char message[NM_CONTROL_MESSAGE] = "";
+	int error = nm_server_reload(call->server, message, sizeof(message));
+
+	if (error < 0)
+		return nm_control_fail(
+			call, "failed", "%s", message[0] ? message : natmux_strerror(error));
+	call->result = json_pack("{s:o}", "message", nm_json_text(message));
+	return 0;
+}
