@@ -17,7 +17,7 @@ static const struct nm_handoff_kind *kind_of(const struct nm_config *config)
 	return &nm_handoff_relay;
 }
 
-int nm_handoff_open(const struct nm_handoff_setup *setup, struct nm_handoff **handoff)
+int nm_handoff_open(const struct nm_handoff_setup *setup, struct nm_handoff_link **handoff)
 {
 	const struct nm_handoff_kind *kind = kind_of(setup->config);
 	int err = kind->open(setup, handoff);
@@ -30,7 +30,7 @@ int nm_handoff_open(const struct nm_handoff_setup *setup, struct nm_handoff **ha
 	return 0;
 }
 
-void nm_handoff_close(struct nm_handoff *handoff)
+void nm_handoff_close(struct nm_handoff_link *handoff)
 {
 	if (!handoff)
 		return;
@@ -39,21 +39,21 @@ void nm_handoff_close(struct nm_handoff *handoff)
 	handoff->kind->close(handoff);
 }
 
-void nm_handoff_free(struct nm_handoff *handoff)
+void nm_handoff_free(struct nm_handoff_link *handoff)
 {
 	if (handoff)
 		handoff->kind->free(handoff);
 }
 
 int nm_handoff_alias_reserve(
-	struct nm_handoff *handoff, uint32_t flow, const struct natmux_addr *alias)
+	struct nm_handoff_link *handoff, uint32_t flow, const struct natmux_addr *alias)
 {
 	if (!handoff->kind->alias_reserve)
 		return NATMUX_EUNSUPPORTED;
 	return handoff->kind->alias_reserve(handoff, flow, alias);
 }
 
-void nm_handoff_aliases(struct nm_handoff *handoff,
+void nm_handoff_aliases(struct nm_handoff_link *handoff,
 	void (*each)(void *user, const struct nm_server_alias *alias), void *user)
 {
 	if (handoff && handoff->kind->aliases)

@@ -8,7 +8,7 @@
 #include "daemon/server.h"
 
 struct nm_config;
-struct nm_handoff;
+struct nm_handoff_link;
 
 struct nm_handoff_setup {
 	uv_loop_t *loop;
@@ -26,18 +26,18 @@ struct nm_handoff_setup {
  */
 struct nm_handoff_kind {
 	const char *name;
-	int (*open)(const struct nm_handoff_setup *setup, struct nm_handoff **handoff);
-	void (*close)(struct nm_handoff *handoff);
-	void (*free)(struct nm_handoff *handoff);
+	int (*open)(const struct nm_handoff_setup *setup, struct nm_handoff_link **handoff);
+	void (*close)(struct nm_handoff_link *handoff);
+	void (*free)(struct nm_handoff_link *handoff);
 	/* NULL where there are no aliases. */
 	int (*alias_reserve)(
-		struct nm_handoff *handoff, uint32_t flow, const struct natmux_addr *alias);
-	void (*aliases)(struct nm_handoff *handoff,
+		struct nm_handoff_link *handoff, uint32_t flow, const struct natmux_addr *alias);
+	void (*aliases)(struct nm_handoff_link *handoff,
 		void (*each)(void *user, const struct nm_server_alias *alias), void *user);
 };
 
 /* Each kind's struct begins with this. */
-struct nm_handoff {
+struct nm_handoff_link {
 	const struct nm_handoff_kind *kind;
 	struct nm_handoff_setup setup;
 };
@@ -48,18 +48,18 @@ extern const struct nm_handoff_kind nm_handoff_relay, nm_handoff_inject, nm_hand
  * Opens the handoff that the configuration names. Failures are logged. NATMUX_E…, whatever the
  * device or socket said.
  */
-int nm_handoff_open(const struct nm_handoff_setup *setup, struct nm_handoff **handoff);
+int nm_handoff_open(const struct nm_handoff_setup *setup, struct nm_handoff_link **handoff);
 
 /* Begins to close; the loop must run until it is empty before nm_handoff_free. NULL is fine. */
-void nm_handoff_close(struct nm_handoff *handoff);
-void nm_handoff_free(struct nm_handoff *handoff);
+void nm_handoff_close(struct nm_handoff_link *handoff);
+void nm_handoff_free(struct nm_handoff_link *handoff);
 
 /* Fixes the alias of a configured peer. NATMUX_EUNSUPPORTED where the handoff has no aliases. */
 int nm_handoff_alias_reserve(
-	struct nm_handoff *handoff, uint32_t flow, const struct natmux_addr *alias);
+	struct nm_handoff_link *handoff, uint32_t flow, const struct natmux_addr *alias);
 
 /* Calls `each` for every alias in use; `peer` is left NULL. */
-void nm_handoff_aliases(struct nm_handoff *handoff,
+void nm_handoff_aliases(struct nm_handoff_link *handoff,
 	void (*each)(void *user, const struct nm_server_alias *alias), void *user);
 
 /* How many flows the configured handoff can tell apart; UINT32_MAX: any number. */

@@ -22,7 +22,7 @@ enum {
 };
 
 struct tun_handoff {
-	struct nm_handoff base;
+	struct nm_handoff_link base;
 	struct nm_tun *tun;
 	struct nm_relay *relay;   /* of relay */
 	struct nm_inject *inject; /* of inject */
@@ -68,14 +68,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	}
 }
 
-static void close_tun(struct nm_handoff *base)
+static void close_tun(struct nm_handoff_link *base)
 {
 	struct tun_handoff *handoff = (struct tun_handoff *)base;
 
 	uv_close((uv_handle_t *)&handoff->poll, NULL);
 }
 
-static void free_tun(struct nm_handoff *base)
+static void free_tun(struct nm_handoff_link *base)
 {
 	struct tun_handoff *handoff = (struct tun_handoff *)base;
 
@@ -116,7 +116,7 @@ static int start(struct tun_handoff *handoff, const struct natmux_sink_ops *sink
 	return 0;
 }
 
-static int open_relay(const struct nm_handoff_setup *setup, struct nm_handoff **result)
+static int open_relay(const struct nm_handoff_setup *setup, struct nm_handoff_link **result)
 {
 	const struct nm_config_relay *config = &setup->config->relay;
 	struct nm_tun_config tun = {
@@ -204,7 +204,7 @@ static int check_inject(const struct nm_handoff_setup *setup, const char *tun)
 	return err;
 }
 
-static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff **result)
+static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff_link **result)
 {
 	struct nm_tun_config tun = {
 		.sys = &nm_sys_real,
@@ -237,7 +237,8 @@ static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff *
 	return 0;
 }
 
-static int reserve_alias(struct nm_handoff *base, uint32_t flow, const struct natmux_addr *alias)
+static int reserve_alias(
+	struct nm_handoff_link *base, uint32_t flow, const struct natmux_addr *alias)
 {
 	return nm_relay_alias_reserve(((struct tun_handoff *)base)->relay, flow, alias);
 }
@@ -255,7 +256,7 @@ static void show_alias(void *user, const struct nm_alias *alias)
 	context->each(context->user, &shown);
 }
 
-static void show_aliases(struct nm_handoff *base,
+static void show_aliases(struct nm_handoff_link *base,
 	void (*each)(void *user, const struct nm_server_alias *alias), void *user)
 {
 	struct each_alias context = {each, user};

@@ -6,8 +6,9 @@
 #include <natmux/uv.h>
 #include "daemon/server.h"
 
+struct nm_config;
 struct nm_control;
-struct nm_handoff;
+struct nm_handoff_link;
 
 struct nm_server {
 	uv_loop_t loop;
@@ -16,7 +17,7 @@ struct nm_server {
 	struct natmux_log log;
 	struct natmux_mux *mux;
 	struct natmux_uv *net;
-	struct nm_handoff *handoff;
+	struct nm_handoff_link *handoff;
 	struct nm_control *control;
 	char capabilities[128];
 	uint64_t started_ms;
@@ -25,7 +26,11 @@ struct nm_server {
 	bool is_stopping;
 };
 
-/* reload.c: makes the configured peers and STUN servers known; for start and reload. */
+/* reload.c: what the mux is told, at start and reload. */
+void nm_server_mux_config(const struct nm_server *server, const struct nm_config *config,
+	struct natmux_mux_config *mux);
+
+/* Makes the configured peers and STUN servers known; for start and reload. */
 int nm_server_apply_peers(struct nm_server *server, const struct nm_config *before);
 int nm_server_apply_stun_servers(struct nm_server *server, const struct nm_config *before);
 

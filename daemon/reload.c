@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changing over to a new configuration while datagrams flow: the difference as a whole, or nothing. */
+#include <stdio.h>
+#include <string.h>
+#include <natmux/error.h>
+
+#include "base/log.h"
+#include "daemon/config.h"
+#include "daemon/handoff.h"
+#include "daemon/server_parts.h"
+#include "daemon/service.h"
+
+static const struct nm_config_peer *find_peer(const struct nm_config *config, const char *name)
+{
+	for (size_t i = 0; config && i < config->peers_len; i++)
+		if (strcmp(config->peers[i].name, name) == 0)
+			return &config->peers[i];
+	return NULL;
+}
+
+static bool is_same_peer(const struct nm_config_peer *a, const struct nm_config_peer *b)
+{
+	return a && b && natmux_addr_equal(&a->remote, &b->remote) &&
+	       natmux_addr_equal(&a->alias, &b->alias);
+}
+
+static int add_peer(struct nm_server *server, const struct nm_config_peer *peer)
+{
+	struct natmux_path path = {.remote = peer->remote};
+	char alias[NATMUX_ADDR_TEXT];
+	uint32_t flow;
+	int err = natmux_mux_peer_add(
+		server->mux, nm_server_now_ms(server), peer->name, &path, &flow);
+
+	if (err == 0 && peer->alias.family != NATMUX_FAMILY_NONE) {
+		err = nm_handoff_alias_reserve(server->handoff, flow, &peer->alias);
+		if (err < 0)
+			natmux_mux_peer_remove(server->mux, peer->name);
+	}
+	if (err < 0)
+		nm_log(&server->log, NATMUX_LOG_ERROR, "peer \"%s\" (alias %s): %s", peer->name,
+			natmux_addr_format(&peer->alias, alias), natmux_strerror(err));
+	return err;
+}
+
+int nm_server_apply_peers(struct nm_server *server, const struct nm_config *before)
+{
+	const struct nm_config *after = server->config;
+	int result = 0;
+
+	/* Leave first: a new peer may take over a remote address or an alias. */
+	for (size_t i = 0; before && i < before->peers_len; i++)
+		if (!is_same_peer(&before->peers[i], find_peer(after, before->peers[i].name)))
+			natmux_mux_peer_remove(server->mux, before->peers[i].name);
+	for (size_t i = 0; i < after->peers_len; i++) {
+		const struct nm_config_peer *peer = &after->peers[i];
+		int err = 0;
+
+		if (!is_same_peer(peer, find_peer(before, peer->name)))
+			err = add_peer(server, peer);
+		if (err < 0)
+			result = err;
+	}
+	return result;
+}
+
+static const struct nm_config_server *find_server(const struct nm_config *config, const char *name)
+{
+	for (size_t i = 0; config && i < config->servers_len; i++)
+		if (strcmp(config->servers[i].name, name) == 0)
+			return &config->servers[i];
+	return NULL;
+}
+
+static bool is_same_server(const struct nm_config_server *a, const struct nm_config_server *b)
+{
+	return a && b && natmux_addr_equal(&a->address, &b->address);
+}
+
+int nm_server_apply_stun_servers(struct nm_server *server, const struct nm_config *before)
+{
+	const struct nm_config *after = server->config;
+	uint64_t now_ms = nm_server_now_ms(server);
+	int result = 0;
+
+	for (size_t i = 0; before && i < before->servers_len; i++)
+		if (!is_same_server(
+			    &before->servers[i], find_server(after, before->servers[i].name)))
+			natmux_mux_server_remove(server->mux, before->servers[i].name);
+	for (size_t i = 0; i < after->servers_len; i++) {
+		const struct nm_config_server *stun = &after->servers[i];
+		int err;
+
+		if (is_same_server(stun, find_server(before, stun->name)))
+			continue;
+		err = natmux_mux_server_add(server->mux, now_ms, stun->name, &stun->address);
+		if (err < 0) {
+			nm_log(&server->log, NATMUX_LOG_ERROR, "stun-server \"%s\": %s", stun->name,
+				natmux_strerror(err));
+			result = err;
+		}
+	}
+	return result;
+}
+
+void nm_server_mux_config(const struct nm_server *server, const struct nm_config *config,
+	struct natmux_mux_config *mux)
+{
+	uint32_t most = nm_handoff_flows_max(config);
+
+	natmux_mux_config_init(mux);
+	nm_config_mux(config, mux);
+	mux->log = server->log;
+	/* A flow without an alias is of no use, and could not be told from one that is in use. */
+	if (mux->flows_max > most)
+		mux->flows_max = most;
+}
+
+/* From here on nothing may fail: everything was checked before. */
+static void change_over(struct nm_server *server, struct nm_config *config)
+{
+	struct nm_config *before = server->config;
+	struct natmux_mux_config mux;
+
+	server->config = config;
+	server->log.level = config->log_level;
+	nm_server_mux_config(server, config, &mux);
+	natmux_mux_reconfigure(server->mux, &mux);
+	natmux_uv_reconfigure(server->net, config->gro, config->gso, config->budget, &server->log);
+	nm_server_apply_peers(server, before);
+	nm_server_apply_stun_servers(server, before);
+	natmux_uv_wake(server->net);
+	nm_config_free(before);
+}
+
+int nm_server_reload(struct nm_server *server, char *message, size_t size)
+{
+	struct nm_config *config;
+	int err;
+
+	nm_service_reloading();
+	err = nm_config_read(server->config_path, &config, message, size);
+	if (err == 0) {
+		err = nm_config_reload_check(server->config, config, message, size);
+		if (err < 0)
+			nm_config_free(config);
+	}
+	if (err == 0) {
+		change_over(server, config);
+		snprintf(message, size, "%s: reloaded", server->config_path);
+	}
+	nm_log(&server->log, err < 0 ? NATMUX_LOG_ERROR : NATMUX_LOG_INFO,
+		err < 0 ? "not reloaded: %s" : "%s", message);
+	nm_service_ready();
+	return err;
+}

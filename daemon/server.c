@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running natmuxd: starts its parts in order, stops them in reverse, and lets them meet. */
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <natmux/error.h>
+
+#include "base/log.h"
+#include "daemon/config.h"
+#include "daemon/control.h"
+#include "daemon/handoff.h"
+#include "daemon/logger.h"
+#include "daemon/privileges.h"
+#include "daemon/run.h"
+#include "daemon/seccomp.h"
+#include "daemon/server_parts.h"
+#include "daemon/service.h"
+
+struct natmux_mux *nm_server_mux(struct nm_server *server)
+{
+	return server->mux;
+}
+
+uv_loop_t *nm_server_loop(struct nm_server *server)
+{
+	return &server->loop;
+}
+
+const struct nm_config *nm_server_config(const struct nm_server *server)
+{
+	return server->config;
+}
+
+uint64_t nm_server_now_ms(const struct nm_server *server)
+{
+	return uv_now(&server->loop);
+}
+
+uint64_t nm_server_started_ms(const struct nm_server *server)
+{
+	return server->started_ms;
+}
+
+const char *nm_server_capabilities(const struct nm_server *server)
+{
+	return server->capabilities;
+}
+
+struct each_socket {
+	void (*each)(void *user, const struct nm_server_socket *socket);
+	void *user;
+};
+
+static void show_socket(void *user, const struct natmux_uv_socket *from)
+{
+	struct each_socket *context = user;
+	struct nm_server_socket socket = {
+		.local = from->local,
+		.has_gro = from->has_gro,
+		.has_gso = from->has_gso,
+		.gro_why = from->gro_why,
+		.gso_why = from->gso_why,
+		.kernel_drops = from->kernel_drops,
+		.recv_calls = from->recv_calls,
+		.send_calls = from->send_calls,
+		.receive_buffer = from->receive_buffer,
+		.send_buffer = from->send_buffer,
+	};
+
+	context->each(context->user, &socket);
+}
+
+void nm_server_sockets(struct nm_server *server,
+	void (*each)(void *user, const struct nm_server_socket *socket), void *user)
+{
+	struct each_socket context = {each, user};
+
+	natmux_uv_sockets(server->net, show_socket, &context);
+}
+
+struct find_peer {
+	void (*each)(void *user, const struct nm_server_alias *alias);
+	void *user;
+	struct nm_server_alias alias;
+};
+
+static void match_flow(void *user, const struct natmux_flow_info *info)
+{
+	struct find_peer *context = user;
+
+	if (info->flow == context->alias.flow)
+		context->alias.peer = info->peer;
+}
+
+struct each_alias {
+	struct nm_server *server;
+	void (*each)(void *user, const struct nm_server_alias *alias);
+	void *user;
+};
+
+static void show_alias(void *user, const struct nm_server_alias *alias)
+{
+	struct each_alias *context = user;
+	struct find_peer peer = {.alias = *alias};
+
+	natmux_mux_flows(context->server->mux, match_flow, &peer);
+	context->each(context->user, &peer.alias);
+}
+
+void nm_server_aliases(struct nm_server *server,
+	void (*each)(void *user, const struct nm_server_alias *alias), void *user)
+{
+	struct each_alias context = {server, each, user};
+
+	nm_handoff_aliases(server->handoff, show_alias, &context);
+}
+
+static void fill_random(void *user, void *buf, size_t len)
+{
+	(void)user;
+	randombytes_buf(buf, len);
+}
+
+static void send_trains(void *user, const struct natmux_train *trains, size_t n)
+{
+	struct nm_server *server = user;
+
+	natmux_uv_send(server->net, trains, n);
+}
+
+static void log_event(const struct natmux_log *log, const struct natmux_event *event)
+{
+	char remote[NATMUX_ADDR_TEXT], mapped[NATMUX_ADDR_TEXT], before[NATMUX_ADDR_TEXT];
+	const char *name = event->name ? event->name : "-";
+
+	natmux_addr_format(&event->path.remote, remote);
+	switch (event->type) {
+	case NATMUX_EVENT_MAPPED_CHANGED:
+		nm_log(log, NATMUX_LOG_INFO, "STUN server %s (%s) sees us at %s, before: %s", name,
+			remote, natmux_addr_format(&event->mapped, mapped),
+			natmux_addr_format(&event->mapped_before, before));
+		break;
+	case NATMUX_EVENT_SERVER_LOST:
+		nm_log(log, NATMUX_LOG_WARNING, "STUN server %s (%s) does not answer", name,
+			remote);
+		break;
+	case NATMUX_EVENT_FLOW_OPENED:
+	case NATMUX_EVENT_FLOW_CLOSED:
+	case NATMUX_EVENT_FLOW_ESTABLISHED:
+	case NATMUX_EVENT_COUNT:
+		/* Unauthenticated senders open and close flows: no line of the log for each. */
+		nm_log(log, NATMUX_LOG_DEBUG, "%s: %s (peer %s)", natmux_event_name(event->type),
+			remote, name);
+		break;
+	}
+}
+
+static void on_event(void *user, const struct natmux_event *event)
+{
+	struct nm_server *server = user;
+
+	log_event(&server->log, event);
+	nm_control_event(server->control, event);
+}
+
+static int open_mux(struct nm_server *server)
+{
+	const struct natmux_random random = {.fill = fill_random};
+	const struct nm_config *config = server->config;
+	struct natmux_mux_config mux;
+	uint32_t most = nm_handoff_flows_max(config);
+	int err;
+
+	nm_server_mux_config(server, config, &mux);
+	if (mux.flows_max == most)
+		nm_log(&server->log, NATMUX_LOG_INFO,
+			"the alias pools hold %" PRIu32 " peers: so many flows at most", most);
+	err = natmux_mux_new(&mux, &random, &server->mux);
+	if (err < 0) {
+		nm_log(&server->log, NATMUX_LOG_ERROR, "mux: %s", natmux_strerror(err));
+		return err;
+	}
+	natmux_mux_set_event_handler(server->mux, on_event, server);
+	return 0;
+}
+
+static int open_net(struct nm_server *server)
+{
+	const struct nm_config *config = server->config;
+	struct natmux_uv_config net;
+
+	natmux_uv_config_init(&net);
+	net.locals = config->listen;
+	net.locals_len = config->listen_len;
+	net.device = config->device;
+	net.receive_buffer = config->receive_buffer_bytes;
+	net.send_buffer = config->send_buffer_bytes;
+	net.use_gro = config->gro;
+	net.use_gso = config->gso;
+	net.reuse_address = config->handoff == NM_HANDOFF_INJECT;
+	net.budget = config->budget;
+	net.log = server->log;
+	return natmux_uv_new(&server->loop, server->mux, &net, &server->net);
+}
+
+static int open_handoff(struct nm_server *server)
+{
+	struct nm_handoff_setup setup = {
+		.loop = &server->loop,
+		.config = server->config,
+		.mux = server->mux,
+		.log = server->log,
+		.send = send_trains,
+		.user = server,
+	};
+
+	return nm_handoff_open(&setup, &server->handoff);
+}
+
+static int open_control(struct nm_server *server)
+{
+	char message[NM_CONFIG_MESSAGE_SIZE];
+	int err = nm_control_new(
+		server, server->config->control_socket, &server->control, message, sizeof(message));
+
+	if (err < 0)
+		nm_log(&server->log, NATMUX_LOG_ERROR, "%s", message);
+	return err;
+}
+
+static int confine(struct nm_server *server)
+{
+	int err = nm_privileges_drop(server->config, &server->log);
+
+	if (err < 0)
+		return err;
+	nm_privileges_text(server->capabilities, sizeof(server->capabilities));
+	nm_log(&server->log, NATMUX_LOG_INFO, "capabilities kept: %s", server->capabilities);
+	return server->config->seccomp ? nm_seccomp_apply(&server->log) : 0;
+}
+
+/* Closes what is open, in the reverse order of opening; works on a server half started. */
+static void stop(struct nm_server *server)
+{
+	nm_service_stopping();
+	nm_handoff_close(server->handoff);
+	nm_control_free(server->control, NULL, NULL);
+	server->control = NULL;
+	for (size_t i = 0; i < sizeof(server->signals) / sizeof(server->signals[0]); i++)
+		if (server->signals[i].loop && !uv_is_closing((uv_handle_t *)&server->signals[i]))
+			uv_close((uv_handle_t *)&server->signals[i], NULL);
+	if (server->watchdog.loop && !uv_is_closing((uv_handle_t *)&server->watchdog))
+		uv_close((uv_handle_t *)&server->watchdog, NULL);
+	natmux_uv_free(server->net, NULL, NULL);
+	server->net = NULL;
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+	struct nm_server *server = signal->data;
+	char message[NM_CONFIG_MESSAGE_SIZE];
+
+	if (number == SIGHUP) {
+		nm_server_reload(server, message, sizeof(message));
+		return;
+	}
+	if (server->is_stopping)
+		return;
+	server->is_stopping = true;
+	nm_log(&server->log, NATMUX_LOG_INFO, "stopping: signal %d", number);
+	stop(server);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+	(void)timer;
+	nm_service_watchdog();
+}
+
+static int watch(struct nm_server *server)
+{
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+	uint64_t interval_ms = nm_service_watchdog_ms();
+
+	for (size_t i = 0; i < 3; i++) {
+		server->signals[i].data = server;
+		if (uv_signal_init(&server->loop, &server->signals[i]) < 0 ||
+			uv_signal_start(&server->signals[i], on_signal, numbers[i]) < 0)
+			return NATMUX_ESYSTEM;
+	}
+	if (interval_ms > 0) {
+		uv_timer_init(&server->loop, &server->watchdog);
+		uv_timer_start(&server->watchdog, on_watchdog, interval_ms, interval_ms);
+	}
+	return 0;
+}
+
+/* The order matters: what needs capabilities comes before they are dropped. */
+static int start(struct nm_server *server)
+{
+	int err = open_mux(server);
+
+	if (err == 0)
+		err = open_net(server);
+	if (err == 0)
+		err = open_handoff(server);
+	if (err == 0)
+		err = nm_server_apply_peers(server, NULL);
+	if (err == 0)
+		err = nm_server_apply_stun_servers(server, NULL);
+	if (err == 0)
+		err = open_control(server);
+	if (err == 0)
+		err = watch(server);
+	if (err == 0)
+		err = confine(server);
+	return err;
+}
+
+int nm_server_run(const char *config_path, struct nm_config *config)
+{
+	struct nm_server *server = calloc(1, sizeof(*server));
+	int err;
+
+	if (!server || uv_loop_init(&server->loop) < 0) {
+		free(server);
+		nm_config_free(config);
+		return NATMUX_ENOMEM;
+	}
+	server->config_path = config_path;
+	server->config = config;
+	server->log = nm_logger_init(config->log_level);
+	server->started_ms = uv_now(&server->loop);
+	err = start(server);
+	if (err == 0) {
+		nm_log(&server->log, NATMUX_LOG_INFO, "natmuxd %s is ready on port %u",
+			natmux_version(), config->port);
+		nm_service_ready();
+	} else {
+		stop(server);
+	}
+	uv_run(&server->loop, UV_RUN_DEFAULT);
+	nm_handoff_free(server->handoff);
+	natmux_mux_free(server->mux);
+	uv_loop_close(&server->loop);
+	nm_config_free(server->config);
+	free(server);
+	return err;
+}
