@@ -24,6 +24,35 @@ static bool is_same_peer(const struct nm_config_peer *a, const struct nm_config_
 	       natmux_addr_equal(&a->alias, &b->alias);
 }
 
+struct find_alias {
+	const struct natmux_addr *alias;
+	uint32_t flow;
+};
+
+static void match_alias(void *user, const struct nm_server_alias *alias)
+{
+	struct find_alias *context = user;
+	struct natmux_addr addr = alias->alias;
+
+	addr.port = context->alias->port;
+	if (natmux_addr_equal(&addr, context->alias))
+		context->flow = alias->flow;
+}
+
+/* Fixes a peer's alias; a stranger who happened to get it before has to give way. */
+static int reserve_alias(struct nm_server *server, uint32_t flow, const struct natmux_addr *alias)
+{
+	struct find_alias owner = {.alias = alias, .flow = NATMUX_FLOW_NONE};
+	int err = nm_handoff_alias_reserve(server->handoff, flow, alias);
+
+	if (err != NATMUX_EEXISTS)
+		return err;
+	nm_handoff_aliases(server->handoff, match_alias, &owner);
+	if (natmux_mux_flow_close(server->mux, owner.flow) < 0)
+		return err;
+	return nm_handoff_alias_reserve(server->handoff, flow, alias);
+}
+
 static int add_peer(struct nm_server *server, const struct nm_config_peer *peer)
 {
 	struct natmux_path path = {.remote = peer->remote};
@@ -33,7 +62,7 @@ static int add_peer(struct nm_server *server, const struct nm_config_peer *peer)
 		server->mux, nm_server_now_ms(server), peer->name, &path, &flow);
 
 	if (err == 0 && peer->alias.family != NATMUX_FAMILY_NONE) {
-		err = nm_handoff_alias_reserve(server->handoff, flow, &peer->alias);
+		err = reserve_alias(server, flow, &peer->alias);
 		if (err < 0)
 			natmux_mux_peer_remove(server->mux, peer->name);
 	}

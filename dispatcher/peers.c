@@ -53,6 +53,18 @@ NM_EXPORT int natmux_mux_peer_remove(struct natmux_mux *mux, const char *name)
 	return 0;
 }
 
+NM_EXPORT int natmux_mux_flow_close(struct natmux_mux *mux, uint32_t number)
+{
+	const struct nm_flow *flow = nm_flow_get(&mux->flows, number);
+
+	if (!flow)
+		return NATMUX_ENOTFOUND;
+	if (flow->is_peer)
+		return NATMUX_EINVAL;
+	nm_flow_close(&mux->flows, number);
+	return 0;
+}
+
 NM_EXPORT const struct natmux_path *natmux_mux_flow_path(
 	const struct natmux_mux *mux, uint32_t number)
 {

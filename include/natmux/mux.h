@@ -205,6 +205,12 @@ struct natmux_flow_info {
 void natmux_mux_flows(const struct natmux_mux *mux,
 	void (*each)(void *user, const struct natmux_flow_info *info), void *user);
 
+/*
+ * Forgets a flow; its path opens a new one when IKE comes again. NATMUX_ENOTFOUND; NATMUX_EINVAL:
+ * it is a configured peer's.
+ */
+int natmux_mux_flow_close(struct natmux_mux *mux, uint32_t flow);
+
 /* The path of a live flow; NULL for a number that is none. Borrowed until the next call. */
 const struct natmux_path *natmux_mux_flow_path(const struct natmux_mux *mux, uint32_t flow);
 
