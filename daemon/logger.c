@@ -2,6 +2,7 @@
 /* Writes log lines to standard error; what is worth one is decided elsewhere. */
 #include "daemon/logger.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -18,8 +19,8 @@ static const struct {
 
 static void write_for_journal(void *user, enum natmux_log_level level, const char *text)
 {
-	(void)user;
-	fprintf(stderr, "<%d>%s\n", levels[level].priority, text);
+	if (level <= *(const enum natmux_log_level *)user)
+		fprintf(stderr, "<%d>%s\n", levels[level].priority, text);
 }
 
 static void write_for_people(void *user, enum natmux_log_level level, const char *text)
@@ -28,7 +29,8 @@ static void write_for_people(void *user, enum natmux_log_level level, const char
 	struct timespec now;
 	struct tm local;
 
-	(void)user;
+	if (level > *(const enum natmux_log_level *)user)
+		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (localtime_r(&now.tv_sec, &local))
 		strftime(stamp, sizeof(stamp), "%F %T", &local);
@@ -36,10 +38,11 @@ static void write_for_people(void *user, enum natmux_log_level level, const char
 		levels[level].word, text);
 }
 
-struct natmux_log nm_logger_init(enum natmux_log_level level)
+struct natmux_log nm_logger_init(const enum natmux_log_level *level)
 {
 	return (struct natmux_log){
 		.write = getenv("JOURNAL_STREAM") ? write_for_journal : write_for_people,
-		.level = level,
+		.user = (void *)(uintptr_t)level,
+		.level = NATMUX_LOG_DEBUG,
 	};
 }

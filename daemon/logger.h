@@ -6,9 +6,10 @@
 #include <natmux/log.h>
 
 /*
- * A log of this level. Under systemd (JOURNAL_STREAM is set) lines begin with the level as <3> to
+ * A log that writes what is at or above `*level`, which is borrowed and may change at any time: the
+ * parts of the daemon keep copies of the log. Under systemd (JOURNAL_STREAM is set) lines begin with the level as <3> to
  * <7>, sd-daemon(3); else with the time and the level in words.
  */
-struct natmux_log nm_logger_init(enum natmux_log_level level);
+struct natmux_log nm_logger_init(const enum natmux_log_level *level);
 
 #endif

@@ -152,13 +152,12 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	struct natmux_mux_config mux;
 
 	server->config = config;
-	server->log.level = config->log_level;
+	server->log_level = config->log_level;
 	nm_server_mux_config(server, config, &mux);
 	natmux_mux_reconfigure(server->mux, &mux);
-	natmux_uv_reconfigure(server->net, config->gro, config->gso, config->budget, &server->log);
 	nm_server_apply_peers(server, before);
 	nm_server_apply_stun_servers(server, before);
-	natmux_uv_wake(server->net);
+	natmux_uv_flush_output(server->net);
 	nm_config_free(before);
 }
 

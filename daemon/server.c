@@ -128,6 +128,8 @@ static void send_trains(void *user, const struct natmux_train *trains, size_t n)
 	struct nm_server *server = user;
 
 	natmux_uv_send(server->net, trains, n);
+	/* What was sent may have put off a keepalive. */
+	natmux_uv_flush_output(server->net);
 }
 
 static void log_event(const struct natmux_log *log, const struct natmux_event *event)
@@ -193,7 +195,7 @@ static int open_net(struct nm_server *server)
 
 	natmux_uv_config_init(&net);
 	net.locals = config->listen;
-	net.locals_len = config->listen_len;
+	net.locals_n = config->listen_len;
 	net.device = config->device;
 	net.receive_buffer = config->receive_buffer_bytes;
 	net.send_buffer = config->send_buffer_bytes;
@@ -331,7 +333,8 @@ int nm_server_run(const char *config_path, struct nm_config *config)
 	}
 	server->config_path = config_path;
 	server->config = config;
-	server->log = nm_logger_init(config->log_level);
+	server->log_level = config->log_level;
+	server->log = nm_logger_init(&server->log_level);
 	server->started_ms = uv_now(&server->loop);
 	err = start(server);
 	if (err == 0) {

@@ -14,6 +14,7 @@ struct nm_server {
 	uv_loop_t loop;
 	const char *config_path;
 	struct nm_config *config;
+	enum natmux_log_level log_level; /* in force; a reload changes it */
 	struct natmux_log log;
 	struct natmux_mux *mux;
 	struct natmux_uv *net;
