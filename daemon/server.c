@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <natmux/error.h>
+#include <natmux/version.h>
 
 #include "base/log.h"
 #include "daemon/config.h"

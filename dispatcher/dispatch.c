@@ -87,6 +87,17 @@ static uint32_t open_flow(struct natmux_mux *mux, uint64_t now_ms, const struct 
 	return flow;
 }
 
+static void count_flow(struct natmux_mux *mux, uint64_t now_ms, enum natmux_class cls,
+	const struct natmux_train *run)
+{
+	struct nm_flow *flow = nm_flow_get(&mux->flows, run->flow);
+
+	if (!flow)
+		return;
+	nm_mux_count(&flow->rx[cls], natmux_train_count(run), run->len);
+	flow->rx_ms = now_ms;
+}
+
 /* IKE always has a flow: datagrams in front of the one that opens it are dropped. */
 static void input_ike(struct natmux_mux *mux, uint64_t now_ms, struct natmux_train *run)
 {
@@ -101,6 +112,7 @@ static void input_ike(struct natmux_mux *mux, uint64_t now_ms, struct natmux_tra
 		run->data += len;
 		run->len -= len;
 	}
+	count_flow(mux, now_ms, NATMUX_CLASS_IKE, run);
 	queue_run(mux, now_ms, NATMUX_CLASS_IKE, run);
 }
 
@@ -123,14 +135,11 @@ static void input_run(
 	struct natmux_mux *mux, uint64_t now_ms, enum natmux_class cls, struct natmux_train *run)
 {
 	uint64_t datagrams = natmux_train_count(run);
-	struct nm_flow *flow = nm_flow_get(&mux->flows, run->flow);
 
 	nm_mux_count(&mux->stats.rx[cls], datagrams, run->len);
 	nm_mux_tap(mux, cls, false, run);
-	if (flow) {
-		nm_mux_count(&flow->rx[cls], datagrams, run->len);
-		flow->rx_ms = now_ms;
-	}
+	if (cls != NATMUX_CLASS_IKE)
+		count_flow(mux, now_ms, cls, run);
 	switch (cls) {
 	case NATMUX_CLASS_RUNT: natmux_mux_drop(mux, NATMUX_DROP_RUNT, datagrams); break;
 	case NATMUX_CLASS_IKE: input_ike(mux, now_ms, run); break;

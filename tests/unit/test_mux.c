@@ -756,6 +756,34 @@ static void test_peers(void **state)
 	stop();
 }
 
+static void check_flow(void *user, const struct natmux_flow_info *info)
+{
+	(*(size_t *)user)++;
+	assert_int_equal(info->rx[NATMUX_CLASS_IKE].datagrams, 2);
+	assert_int_equal(info->rx[NATMUX_CLASS_ESP].bytes, sizeof(esp_packet));
+	assert_int_equal(info->tx.datagrams, 2);
+	assert_int_equal(info->last_rx_ms, 9);
+	assert_int_equal(info->last_tx_ms, 5);
+	assert_int_equal(info->keepalives_rx, 1);
+	assert_int_equal(info->state, NATMUX_FLOW_ESTABLISHED);
+	assert_null(info->peer);
+}
+
+/* The datagram that opens a flow counts as one of it. */
+static void test_flow_counters(void **state)
+{
+	size_t flows = 0;
+
+	(void)state;
+	start();
+	establish(5, "203.0.113.9:4500");
+	input(8, "203.0.113.9:4500", esp_packet, sizeof(esp_packet));
+	input(9, "203.0.113.9:4500", keepalive, 1);
+	natmux_mux_flows(mux, check_flow, &flows);
+	assert_int_equal(flows, 1);
+	stop();
+}
+
 static size_t tapped[2];
 
 static void tap(void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train)
@@ -807,6 +835,7 @@ int main(void)
 		cmocka_unit_test(test_output_is_bounded),
 		cmocka_unit_test(test_mapped_address),
 		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_flow_counters),
 		cmocka_unit_test(test_tap),
 	};
 
