@@ -11,13 +11,14 @@
 setup_lists=${setup_lists:-$(dirname "${BASH_SOURCE[0]}")/..}
 setup_policy=${setup_policy:-/usr/sbin/policy-rc.d}
 
-# The packages of the lists named, each once.
+# The packages of the lists named, each once. "package [amd64]" is for that architecture only.
 setup_wanted() {
-	local purpose
+	local purpose arch
 
+	arch=$(dpkg --print-architecture 2>/dev/null || uname -m)
 	for purpose; do
-		sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' "$setup_lists/packages.$purpose" ||
-			return 1
+		sed -e 's/#.*//' -e "s/\[$arch\]//" -e '/\[/d' -e 's/[[:space:]]//g' -e '/^$/d' \
+			"$setup_lists/packages.$purpose" || return 1
 	done | sort -u
 }
 

@@ -1,0 +1,161 @@
+# shellcheck shell=bash disable=SC2154 # stage, results, logs: tools/test
+# SPDX-License-Identifier: Apache-2.0
+#
+# What each stage of tools/test does. Sourced by it, and run in a process of the stage's own whose
+# output goes to a log; what came of each test goes to $results, one line each, and the end of what
+# a failed one said to $results.tail.
+
+result() {
+	printf '%s\t%s\t%s\n' "$1" "$2" "${3:-}" >>"$results"
+}
+
+# run NAME COMMAND...: runs it with its output in a log of its own, $output; its status in $status.
+run() {
+	local name=$1
+
+	shift
+	output=$logs/$stage/${name//[^A-Za-z0-9.-]/-}.log
+	mkdir -p "$logs/$stage"
+	printf '=== %s: %s\n' "$name" "$*"
+	"$@" >"$output" 2>&1 </dev/null
+	status=$?
+	cat "$output"
+}
+
+# failure NAME REASON: with the end of what was said.
+failure() {
+	result failed "$stage $1" "$2"
+	{
+		printf -- '--- %s %s (%s): the end of %s\n' "$stage" "$1" "$2" "${output#"$PWD"/}"
+		tail -n 40 "$output"
+	} >>"$results.tail"
+}
+
+# check NAME COMMAND...: one test. Status 77 means skipped; the last line of output says why.
+check() {
+	local output status
+
+	run "$@"
+	case $status in
+	0) result passed "$stage $1" ;;
+	77) result skipped "$stage $1" "$(tail -n 1 "$output")" ;;
+	*) failure "$1" "status $status" ;;
+	esac
+	return "$status"
+}
+
+# check_lines NAME COMMAND...: a test for each line that begins with "ok - " or "not ok - ".
+check_lines() {
+	local output status bad
+
+	run "$@"
+	if [ "$status" -eq 77 ]; then
+		result skipped "$stage $1" "$(sed -n 's/^skipped: //p' "$output" | tail -n 1)"
+		return
+	fi
+	sed -n "s/^ok - \(.*\)/passed\t$stage $1: \1\t/p; s/^not ok - \(.*\)/failed\t$stage $1: \1\t/p
+		s/^skipped: \(.*\)/skipped\t$stage $1\t\1/p" "$output" >>"$results"
+	bad=$(grep -c '^not ok - ' "$output")
+	if [ "$status" -ne 0 ] || [ "$bad" -gt 0 ] || ! grep -q '^ok - ' "$output"; then
+		failure "$1" "status $status, $bad checks not ok"
+	fi
+}
+
+# setup_build DIR OPTION...: configures once; meson itself notices what changes later.
+setup_build() {
+	local dir=$1
+	shift
+	[ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" -Dwerror=true -Dauto_features=enabled
+}
+
+setup_gcc() {
+	CC=gcc setup_build build
+}
+
+setup_clang() {
+	# A finding ends the program: a test cannot pass over it.
+	CC=clang setup_build build-asan -Db_sanitize=address,undefined -Db_lundef=false \
+		-Dc_args=-fno-sanitize-recover=all
+}
+
+# meson_tests DIR OPTION...: one result for each of meson's tests.
+meson_tests() {
+	local dir=$1
+	shift
+	rm -f "$dir/meson-logs/testlog.json"
+	meson test -C "$dir" --no-rebuild "$@" || true
+	tools/lib/meson-results "$dir/meson-logs/testlog.json" "$stage" >>"$results" 2>>"$results.tail" ||
+		result failed "$stage tests" 'meson test left no results'
+}
+
+stage_gcc() {
+	check configure setup_gcc && check build ninja -k 0 -C build && meson_tests build
+}
+
+stage_clang() {
+	check configure setup_clang && check build ninja -k 0 -C build-asan &&
+		meson_tests build-asan --suite unit --suite fuzz --timeout-multiplier 3
+}
+
+stage_lint() {
+	local what
+
+	check configure setup_clang || return
+	for what in $(tools/lint --list); do
+		check "$what" tools/lint "$what"
+	done
+}
+
+stage_install() {
+	check configure setup_gcc && check build ninja -k 0 -C build &&
+		check_lines install tools/lib/check-install build "$logs/install/root"
+}
+
+stage_cross() {
+	if check build tools/cross/run "$stage" --build-only; then
+		meson_tests "build-$stage" --suite unit --suite fuzz --timeout-multiplier 10
+	fi
+}
+
+stage_s390x() {
+	stage_cross
+}
+
+stage_armhf() {
+	stage_cross
+}
+
+stage_netns() {
+	check configure setup_gcc && check build ninja -k 0 -C build &&
+		check_lines netns tests/netns/run.sh build
+}
+
+stage_interop() {
+	local script
+
+	check configure setup_gcc && check build ninja -k 0 -C build || return
+	for script in tests/interop/*.sh; do
+		check_lines "$(basename "$script" .sh)" "$script" build
+	done
+}
+
+stage_demo() {
+	check demo tools/demo
+}
+
+# Named namespaces live in /run/netns: with a mount of its own there, what a stage leaves behind is
+# seen by us and by nobody else.
+# run_inside STAGE root|-: the whole of a stage.
+run_inside() {
+	local root=$2
+
+	stage=$1 results=$logs/$1.results
+	if [ "$root" = root ]; then
+		mkdir -p /run/netns
+		mount -t tmpfs -o mode=755 natmux-test /run/netns
+	fi
+	"stage_$stage"
+	if [ "$root" = root ] && [ -n "$(ip netns list)" ]; then
+		result failed "$stage namespaces" "left behind: $(ip netns list | tr '\n' ' ')"
+	fi
+}
