@@ -51,8 +51,8 @@ lab_init() {
 		exec ip netns exec "\$ns" sh -c '
 			root=\$1
 			shift
-			for at in etc/swanctl etc/strongswan.conf etc/ipsec.conf etc/ipsec.secrets etc/natmux \\
-				var/lib/ipsec run # last: \$root may lie in it
+			for at in etc/swanctl etc/strongswan.conf etc/ipsec.conf etc/ipsec.secrets \\
+				etc/ipsec.d usr/libexec var/lib run # last: \$root may lie in it
 			do
 				[ ! -e "\$root/\$at" ] || mount --bind "\$root/\$at" "/\$at" || exit 1
 			done

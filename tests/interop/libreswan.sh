@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# libreswan at one end, strongSwan at the other, natmux before both; B's pluto behind the relay, then
+# sharing the port with the injector:
+#
+#	tests/interop/libreswan.sh BUILDDIR
+#
+# pluto needs ESP in the kernel. Where the machine's has none, the key exchange is tested on it
+# and all the rest once more under User-Mode Linux.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../netns/common.sh"
+# shellcheck source=tools/lib/libreswan.sh
+. "$top/tools/lib/libreswan.sh"
+
+kernel_has_esp() {
+	lab_ip stun xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 mode tunnel \
+		aead 'rfc4106(gcm(aes))' 0x0123456789012345678901234567890123456789 128 2>/dev/null
+}
+
+# start_a: charon, behind the relay; with the kernel's ESP where there is some.
+start_a() {
+	sed "$esp_edit" "$conf/strongswan.conf" >"$LAB_DIR/strongswan.conf"
+	natmux_configure gw-a "$conf/a/natmux.conf"
+	natmux_start gw-a
+	charon_configure gw-a "$LAB_DIR/strongswan.conf" "$conf/a/swanctl.conf"
+	charon_start gw-a
+}
+
+# start_b NATMUX_CONF IPSEC_CONF: pluto.
+start_b() {
+	natmux_configure gw-b "$1"
+	natmux_start gw-b
+	libreswan_configure gw-b "$2" "$conf/libreswan/ipsec.secrets"
+	libreswan_start gw-b
+}
+
+# stop GATEWAY: whatever runs there.
+stop() {
+	local pid
+	for pid in $(ip netns pids "nm-$LAB_ID-$1"); do
+		lab_stop "$pid"
+	done
+}
+
+pluto_says() {
+	grep -qF -- "$1" "$(lab_log pluto-gw-b)"
+}
+
+pluto_counts() {
+	libreswan_ctl gw-b whack --trafficstatus | grep -q 'inBytes=[1-9].*outBytes=[1-9]'
+}
+
+initiate() {
+	charon_up gw-a net >>"$(lab_log charon-gw-a)" 2>&1
+}
+
+check_exchange() {
+	if [[ $esp == kernel ]]; then
+		tap "$1: charon's IKE_SA and CHILD_SA with pluto" initiate
+	else
+		initiate || true
+	fi
+	tap "$1: charon has authenticated pluto" charon_has gw-a "remote 'b.example' @"
+	tap "$1: the IKE_SA is established" charon_has gw-a 'ESTABLISHED, IKEv2'
+	tap "$1: pluto has authenticated charon" pluto_says \
+		"authenticated peer using authby=secret and ID_FQDN '@a.example'"
+	tap "$1: pluto has chosen the ESP proposal" pluto_says 'ESP=AES_GCM_C_128-DISABLED'
+	tap "$1: STUN is answered on the port" lab_run client "$datagrams" ask stun 203.0.113.2 4500
+}
+
+check_traffic() {
+	tap "$1: ping from A's host to B's" charon_pings host-a 192.168.2.10
+	tap "$1: ping from B's host to A's" charon_pings host-b 192.168.1.10
+	tap "$1: pluto's counters" pluto_counts
+	tap "$1: ESP went through natmux at A" test "$(natmux_rx gw-a esp)" -ge 2
+	tap "$1: CHILD_SA rekeyed by charon" charon_ctl gw-a --rekey --child net
+	tap_within 20 "$1: ping after it" charon_pings host-a 192.168.2.10
+	tap "$1: pluto rekeys the IKE_SA" libreswan_ctl gw-b whack --rekey-ike --name headquarters
+	tap_within 20 "$1: ping after that" charon_pings host-b 192.168.1.10
+}
+
+tap_begin "$@"
+libreswan_fetch || tap_skip "libreswan's packages cannot be had from apt"
+lab_topology
+esp=user esp_edit=''
+if kernel_has_esp; then
+	esp=kernel esp_edit='s/kernel-libipsec //'
+fi
+start_a
+start_b "$conf/b/natmux.conf" "$conf/libreswan/ipsec.conf"
+check_exchange relay
+[[ $esp == user ]] || check_traffic relay
+stop gw-b
+stop gw-a
+if [[ $esp == kernel ]]; then
+	: >"$(lab_log pluto-gw-b)"
+	lab_run gw-b sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+	start_a
+	start_b "$conf/libreswan/natmux-inject.conf" "$conf/libreswan/ipsec-inject.conf"
+	check_exchange inject
+	check_traffic inject
+	tap_end
+fi
+status=0
+echo "# no ESP in this kernel: under User-Mode Linux"
+"$tests/uml/run.sh" 300 bash "$tests/interop/libreswan.sh" "$NATMUX_BUILD" || status=$?
+case $status in
+0) tap_ok "the same with the kernel's ESP" ;;
+77) echo "# no User-Mode Linux: traffic not tested" ;;
+*) tap_not_ok "the same with the kernel's ESP: status $status" ;;
+esac
+tap_end

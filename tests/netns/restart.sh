@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# natmuxd ends and comes back under an established tunnel, orderly and killed: charon notices
+# nothing, for the alias of a configured peer is the same as before.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+tap_begin "$@"
+lab_topology
+lab_coturn
+for site in a b; do
+	natmux_configure "gw-$site" "$conf/$site/natmux.conf"
+	natmux_start "gw-$site"
+	[[ $site == b ]] || pid=$LAB_PID
+	charon_configure "gw-$site" "$conf/strongswan.conf" "$conf/$site/swanctl.conf"
+	charon_start "gw-$site"
+done
+tap "a tunnel" charon_up gw-a net
+tap "with traffic" charon_pings host-a 192.168.2.10
+
+for signal in TERM KILL; do
+	lab_stop "$pid" "$signal"
+	tap_fails "SIG$signal: natmuxd is gone" kill -0 "$pid"
+	tap_fails "and with it the traffic" charon_pings host-a 192.168.2.10
+	tap "it starts again" natmux_start gw-a
+	pid=$LAB_PID
+	tap_within 10 "and the traffic goes on" charon_pings host-a 192.168.2.10
+	tap "in the same IKE_SA" charon_has gw-a '#1, ESTABLISHED'
+	tap_fails "not a second one" charon_has gw-a '#2,'
+done
+tap_within 10 "our address is learnt again" natmux_is gw-a 'any(.servers[]; .answering)' servers
+tap_end
