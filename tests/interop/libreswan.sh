@@ -14,11 +14,6 @@ set -euo pipefail
 # shellcheck source=tools/lib/libreswan.sh
 . "$top/tools/lib/libreswan.sh"
 
-kernel_has_esp() {
-	lab_ip stun xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 mode tunnel \
-		aead 'rfc4106(gcm(aes))' 0x0123456789012345678901234567890123456789 128 2>/dev/null
-}
-
 # start_a: charon, behind the relay; with the kernel's ESP where there is some.
 start_a() {
 	sed "$esp_edit" "$conf/strongswan.conf" >"$LAB_DIR/strongswan.conf"
@@ -85,7 +80,7 @@ tap_begin "$@"
 libreswan_fetch || tap_skip "libreswan's packages cannot be had from apt"
 lab_topology
 esp=user esp_edit=''
-if kernel_has_esp; then
+if lab_kernel_has_esp; then
 	esp=kernel esp_edit='s/kernel-libipsec //'
 fi
 start_a

@@ -321,3 +321,9 @@ lab_listens() {
 lab_listens_tcp() {
 	[[ -n $(lab_run "$1" ss -Htln "sport = :$2") ]]
 }
+
+# lab_kernel_has_esp: whether the kernel does ESP itself. Tried in a namespace of the lab.
+lab_kernel_has_esp() {
+	lab_ip pub xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 mode tunnel \
+		aead 'rfc4106(gcm(aes))' 0x0123456789012345678901234567890123456789 128 2>/dev/null
+}
