@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/handoff.h"
+#include "daemon/options.h"
 #include "daemon/server_parts.h"
 #include "daemon/service.h"
 
@@ -132,6 +133,12 @@ int nm_server_apply_stun_servers(struct nm_server *server, const struct nm_confi
 	return result;
 }
 
+void nm_server_apply_log_level(struct nm_server *server)
+{
+	server->log_level =
+		server->options->is_debug ? NATMUX_LOG_DEBUG : server->config->log_level;
+}
+
 void nm_server_mux_config(const struct nm_server *server, const struct nm_config *config,
 	struct natmux_mux_config *mux)
 {
@@ -152,7 +159,7 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	struct natmux_mux_config mux;
 
 	server->config = config;
-	server->log_level = config->log_level;
+	nm_server_apply_log_level(server);
 	nm_server_mux_config(server, config, &mux);
 	natmux_mux_reconfigure(server->mux, &mux);
 	nm_server_apply_peers(server, before);
@@ -167,7 +174,7 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 	int err;
 
 	nm_service_reloading();
-	err = nm_config_read(server->config_path, &config, message, size);
+	err = nm_config_read(server->options->config_path, &config, message, size);
 	if (err == 0) {
 		err = nm_config_reload_check(server->config, config, message, size);
 		if (err < 0)
@@ -175,7 +182,7 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 	}
 	if (err == 0) {
 		change_over(server, config);
-		snprintf(message, size, "%s: reloaded", server->config_path);
+		snprintf(message, size, "%s: reloaded", server->options->config_path);
 	}
 	nm_log(&server->log, err < 0 ? NATMUX_LOG_ERROR : NATMUX_LOG_INFO,
 		err < 0 ? "not reloaded: %s" : "%s", message);

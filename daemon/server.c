@@ -322,7 +322,7 @@ static int start(struct nm_server *server)
 	return err;
 }
 
-int nm_server_run(const char *config_path, struct nm_config *config)
+int nm_server_run(const struct nm_options *options, struct nm_config *config)
 {
 	struct nm_server *server = calloc(1, sizeof(*server));
 	int err;
@@ -332,9 +332,9 @@ int nm_server_run(const char *config_path, struct nm_config *config)
 		nm_config_free(config);
 		return NATMUX_ENOMEM;
 	}
-	server->config_path = config_path;
+	server->options = options;
 	server->config = config;
-	server->log_level = config->log_level;
+	nm_server_apply_log_level(server);
 	server->log = nm_logger_init(&server->log_level);
 	server->started_ms = uv_now(&server->loop);
 	err = start(server);

@@ -7,12 +7,13 @@
 #include "daemon/server.h"
 
 struct nm_config;
+struct nm_options;
 struct nm_control;
 struct nm_handoff_link;
 
 struct nm_server {
 	uv_loop_t loop;
-	const char *config_path;
+	const struct nm_options *options;
 	struct nm_config *config;
 	enum natmux_log_level log_level; /* in force; a reload changes it */
 	struct natmux_log log;
@@ -27,7 +28,10 @@ struct nm_server {
 	bool is_stopping;
 };
 
-/* reload.c: what the mux is told, at start and reload. */
+/* reload.c: log-level of the configuration, unless the command line says debug. */
+void nm_server_apply_log_level(struct nm_server *server);
+
+/* What the mux is told, at start and reload. */
 void nm_server_mux_config(const struct nm_server *server, const struct nm_config *config,
 	struct natmux_mux_config *mux);
 
