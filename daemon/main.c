@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	struct nm_options options;
 
 	if (nm_options_read(argc, argv, &options, message, sizeof(message)) < 0) {
-		fprintf(stderr, "natmuxd: %s\n", message);
+		fprintf(stderr, "%s\n", message);
 		return NM_EXIT_USAGE;
 	}
 	if (sodium_init() < 0) {
