@@ -18,6 +18,7 @@ static uint64_t datagrams_of(const struct nm_packet *packet)
 	return packet->segment == 0 ? 1 : (packet->len + packet->segment - 1U) / packet->segment;
 }
 
+/* The port says how many it took, not which: the last ones are counted for those it refused. */
 void nm_packets_flush(struct nm_packets *packets)
 {
 	size_t taken;
