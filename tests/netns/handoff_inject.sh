@@ -61,7 +61,7 @@ lab_stop "$pid"
 tap_fails "natmuxd is gone" kill -0 "$pid"
 
 configure ''
-tap "refused without a device" refuses 'device = '
+tap "refused without a device" refuses 'device'
 configure 'device = "wan"'
 filters 1
 tap "refused under a strict reverse path filter" refuses rp_filter

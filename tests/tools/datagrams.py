@@ -30,8 +30,14 @@ INITIATOR, RESPONSE = 0x08, 0x20
 
 
 def ike(spi_i, spi_r, exchange, flags, message_id, size):
-    """A message of `size` bytes with the marker in front (RFC 3948 2.2, RFC 7296 3.1)."""
-    header = struct.pack("!8s8sBBBBII", spi_i, spi_r, 33, 0x20, exchange, flags, message_id, size)
+    """A message of `size` bytes with the marker in front (RFC 3948 2.2, RFC 7296 3.1).
+
+    One payload: SA, or with the second exchange SK, encrypted for whoever does not look closely.
+    """
+    payload = 33 if exchange == IKE_SA_INIT else 46
+    header = struct.pack(
+        "!8s8sBBBBIIBBH", spi_i, spi_r, payload, 0x20, exchange, flags, message_id, size,
+        0, 0, size - 28)
     return MARKER + header + bytes(size - len(header))
 
 

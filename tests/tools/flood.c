@@ -137,6 +137,8 @@ static size_t ike_fill(struct flood *flood, uint8_t *data)
 	data[4 + 19] = 0x08; /* from the initiator */
 	put32(data + 4 + 24, (uint32_t)len);
 	random_bytes(flood, data + 4 + IKE_HEADER, len - IKE_HEADER);
+	put16(data + 4 + IKE_HEADER + 2,
+		(unsigned)(len - IKE_HEADER)); /* one payload of all that */
 	return 4 + len;
 }
 
