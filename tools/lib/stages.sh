@@ -78,6 +78,18 @@ setup_clang() {
 		-Dc_args=-fno-sanitize-recover=all
 }
 
+# compile DIR: everything that can be; the errors once more at the end, where they are seen.
+compile() {
+	local dir=$1 log
+
+	log=$logs/$stage/ninja.log
+	ninja -k 0 -C "$dir" >"$log" 2>&1 && cat "$log" && return
+	cat "$log"
+	printf '\nin short:\n'
+	grep -E ': (fatal )?(error|warning):|undefined reference|^FAILED' "$log" | sort -u
+	return 1
+}
+
 # meson_tests DIR OPTION...: one result for each of meson's tests.
 meson_tests() {
 	local dir=$1
@@ -89,11 +101,11 @@ meson_tests() {
 }
 
 stage_gcc() {
-	check configure setup_gcc && check build ninja -k 0 -C build && meson_tests build
+	check configure setup_gcc && check build compile build && meson_tests build
 }
 
 stage_clang() {
-	check configure setup_clang && check build ninja -k 0 -C build-asan &&
+	check configure setup_clang && check build compile build-asan &&
 		meson_tests build-asan --suite unit --suite fuzz --timeout-multiplier 3
 }
 
@@ -107,7 +119,7 @@ stage_lint() {
 }
 
 stage_install() {
-	check configure setup_gcc && check build ninja -k 0 -C build &&
+	check configure setup_gcc && check build compile build &&
 		check_lines install tools/lib/check-install build "$logs/install/root"
 }
 
@@ -126,14 +138,14 @@ stage_armhf() {
 }
 
 stage_netns() {
-	check configure setup_gcc && check build ninja -k 0 -C build &&
+	check configure setup_gcc && check build compile build &&
 		check_lines netns tests/netns/run.sh build
 }
 
 stage_interop() {
 	local script
 
-	check configure setup_gcc && check build ninja -k 0 -C build || return
+	check configure setup_gcc && check build compile build || return
 	for script in tests/interop/*.sh; do
 		check_lines "$(basename "$script" .sh)" "$script" build
 	done
