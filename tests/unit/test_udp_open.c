@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a UDP socket: what it is set to, and what is said when the kernel refuses. */
+#include "test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdio.h>
+#include <natmux/error.h>
+#include "io/udp_socket.h"
+#include "tests/fakes/fake_sys.h"
+#include "tests/fakes/log_tape.h"
+#include "tests/fakes/udp_peer.h"
+
+static struct log_tape tape;
+static struct nm_udp_batch *batch;
+
+static struct nm_udp_config config_all(void)
+{
+	return (struct nm_udp_config){
+		.sys = &fake_sys,
+		.log = log_tape(&tape),
+		.receive_buffer = 100000,
+		.send_buffer = 50000,
+		.use_gro = true,
+		.use_gso = true,
+		.use_bypass = true,
+	};
+}
+
+static int open_at(const struct nm_udp_config *config, const char *ip, struct nm_udp **udp)
+{
+	struct natmux_addr local = test_addr(ip);
+
+	return nm_udp_open(config, &local, batch, udp);
+}
+
+static int option_of(const struct nm_udp *udp, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(nm_udp_fd(udp), level, name, &value, &len), 0);
+	return value;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_sys_reset();
+	return nm_udp_batch_new(&fake_sys, &batch);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	nm_udp_batch_free(batch);
+	assert_int_equal(fake_sys_maps(), 0);
+	assert_int_equal(fake_sys_open_fds(), 0);
+	return 0;
+}
+
+static void test_options_ipv4(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_true(fcntl(nm_udp_fd(udp), F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(nm_udp_fd(udp), F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(option_of(udp, IPPROTO_IP, IP_PKTINFO), 1);
+	assert_int_equal(option_of(udp, IPPROTO_IP, IP_RECVTOS), 1);
+	assert_int_equal(option_of(udp, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
+	assert_int_equal(option_of(udp, SOL_SOCKET, SO_RXQ_OVFL), 1);
+	assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEADDR), 0);
+	assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEPORT), 0);
+	assert_int_equal(nm_udp_local(udp)->family, NATMUX_FAMILY_IPV4);
+	assert_int_not_equal(nm_udp_local(udp)->port, 0);
+	nm_udp_close(udp);
+}
+
+static void test_options_ipv6(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	if (!udp_peer_can("::1"))
+		return;
+	assert_int_equal(open_at(&config, "::1", &udp), 0);
+	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_RECVPKTINFO), 1);
+	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_RECVTCLASS), 1);
+	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_DONT);
+	assert_int_equal(nm_udp_local(udp)->family, NATMUX_FAMILY_IPV6);
+	nm_udp_close(udp);
+}
+
+/* "0.0.0.0" and "::" with one port are what natmuxd binds by default. */
+static void test_both_wildcards_share_a_port(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct natmux_addr local6 = {.family = NATMUX_FAMILY_IPV6};
+	struct nm_udp *udp, *udp6;
+
+	(void)state;
+	if (!udp_peer_can("::1"))
+		return;
+	assert_int_equal(open_at(&config, "0.0.0.0", &udp), 0);
+	local6.port = nm_udp_local(udp)->port;
+	assert_int_equal(nm_udp_open(&config, &local6, batch, &udp6), 0);
+	assert_int_equal(nm_udp_local(udp6)->port, local6.port);
+	nm_udp_close(udp6);
+	nm_udp_close(udp);
+}
+
+static void test_status_of_offloads(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_true(nm_udp_status(udp)->has_gro);
+	assert_true(nm_udp_status(udp)->has_gso);
+	assert_string_equal(nm_udp_status(udp)->gro_why, "");
+	assert_string_equal(nm_udp_status(udp)->gso_why, "");
+	nm_udp_close(udp);
+
+	config.use_gro = config.use_gso = false;
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_false(nm_udp_status(udp)->has_gro);
+	assert_false(nm_udp_status(udp)->has_gso);
+	assert_non_null(strstr(nm_udp_status(udp)->gro_why, "configuration"));
+	assert_non_null(strstr(nm_udp_status(udp)->gso_why, "configuration"));
+	nm_udp_close(udp);
+}
+
+static void test_offloads_refused(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	fake_sys_fail_option(IPPROTO_UDP, UDP_GRO, ENOPROTOOPT);
+	fake_sys_fail_option(IPPROTO_UDP, UDP_SEGMENT, ENOPROTOOPT);
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_false(nm_udp_status(udp)->has_gro);
+	assert_false(nm_udp_status(udp)->has_gso);
+	assert_non_null(strstr(nm_udp_status(udp)->gro_why, strerror(ENOPROTOOPT)));
+	assert_non_null(strstr(nm_udp_status(udp)->gso_why, "UDP_SEGMENT"));
+	assert_true(log_tape_has(&tape, "setsockopt(UDP_GRO)"));
+	assert_true(log_tape_has(&tape, "setsockopt(UDP_SEGMENT)"));
+	nm_udp_close(udp);
+}
+
+static void test_buffers(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	/* As an ordinary user: no more than net.core.rmem_max. */
+	fake_sys_fail_option(SOL_SOCKET, SO_RCVBUFFORCE, EPERM);
+	fake_sys_fail_option(SOL_SOCKET, SO_SNDBUFFORCE, EPERM);
+	config.receive_buffer = 1u << 30;
+	config.send_buffer = 50000;
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_true(nm_udp_status(udp)->receive_buffer > 0);
+	assert_true(nm_udp_status(udp)->receive_buffer < 1u << 30);
+	assert_true(log_tape_has(&tape, "sysctl net.core.rmem_max"));
+	assert_int_equal(nm_udp_status(udp)->send_buffer, 50000);
+	assert_false(log_tape_has(&tape, "net.core.wmem_max"));
+	nm_udp_close(udp);
+}
+
+static void test_default_buffers(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	config.receive_buffer = config.send_buffer = 0;
+	fake_sys_fail_option(SOL_SOCKET, SO_RCVBUFFORCE, EIO);
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_true(nm_udp_status(udp)->receive_buffer > 0);
+	assert_false(log_tape_has(&tape, "sysctl"));
+	nm_udp_close(udp);
+
+	fake_sys_fail(FAKE_GETSOCKOPT, 0, 2, EIO);
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_int_equal(nm_udp_status(udp)->receive_buffer, 0);
+	assert_int_equal(nm_udp_status(udp)->send_buffer, 0);
+	nm_udp_close(udp);
+}
+
+static void test_reuse(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct natmux_addr local;
+	struct nm_udp *udp, *second;
+
+	(void)state;
+	config.reuse_address = config.reuse_port = true;
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEADDR), 1);
+	assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEPORT), 1);
+	local = *nm_udp_local(udp);
+	assert_int_equal(nm_udp_open(&config, &local, batch, &second), 0);
+	nm_udp_close(second);
+	nm_udp_close(udp);
+}
+
+static void test_port_in_use(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct udp_peer other = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = NULL;
+	char text[NATMUX_ADDR_TEXT];
+
+	(void)state;
+	assert_int_equal(nm_udp_open(&config, &other.addr, batch, &udp), NATMUX_EEXISTS);
+	assert_null(udp);
+	assert_true(log_tape_has(&tape, natmux_addr_format(&other.addr, text)));
+	assert_true(log_tape_has(&tape, "bind: Address already in use"));
+	assert_true(log_tape_has(&tape, "natmuxctl doctor"));
+	udp_peer_close(&other);
+}
+
+/* Each option in turn is refused: the needed ones end it, the others are done without. */
+static void test_each_option_refused(void **state)
+{
+	static const struct {
+		const char *ip;
+		int level, name;
+		bool is_needed, is_reuse;
+		const char *said;
+	} cases[] = {
+		{"127.0.0.1", IPPROTO_IP, IP_PKTINFO, true, false, "IP_PKTINFO"},
+		{"127.0.0.1", IPPROTO_IP, IP_RECVTOS, false, false, "IP_RECVTOS"},
+		{"127.0.0.1", IPPROTO_IP, IP_MTU_DISCOVER, false, false, "IP_MTU_DISCOVER"},
+		{"127.0.0.1", IPPROTO_IP, IP_XFRM_POLICY, false, false, "IP_XFRM_POLICY"},
+		{"127.0.0.1", SOL_SOCKET, SO_RXQ_OVFL, false, false, "SO_RXQ_OVFL"},
+		{"127.0.0.1", SOL_SOCKET, SO_REUSEADDR, true, true, "SO_REUSEADDR"},
+		{"127.0.0.1", SOL_SOCKET, SO_REUSEPORT, true, true, "SO_REUSEPORT"},
+		{"127.0.0.1", SOL_SOCKET, SO_RCVBUFFORCE, false, false, ""},
+		{"127.0.0.1", SOL_SOCKET, SO_SNDBUFFORCE, false, false, ""},
+		{"127.0.0.1", IPPROTO_UDP, UDP_GRO, false, false, "UDP_GRO"},
+		{"127.0.0.1", IPPROTO_UDP, UDP_SEGMENT, false, false, "UDP_SEGMENT"},
+		{"::1", IPPROTO_IPV6, IPV6_V6ONLY, true, false, "IPV6_V6ONLY"},
+		{"::1", IPPROTO_IPV6, IPV6_RECVPKTINFO, true, false, "IPV6_RECVPKTINFO"},
+		{"::1", IPPROTO_IPV6, IPV6_RECVTCLASS, false, false, "IPV6_RECVTCLASS"},
+		{"::1", IPPROTO_IPV6, IPV6_MTU_DISCOVER, false, false, "IPV6_MTU_DISCOVER"},
+		{"::1", IPPROTO_IPV6, IPV6_XFRM_POLICY, false, false, "IPV6_XFRM_POLICY"},
+	};
+	bool has_v6 = udp_peer_can("::1");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_udp_config config = config_all();
+		struct nm_udp *udp = NULL;
+		int error;
+
+		if (!has_v6 && strchr(cases[i].ip, ':'))
+			continue;
+		fake_sys_reset();
+		config.reuse_address = config.reuse_port = cases[i].is_reuse;
+		fake_sys_fail_option(cases[i].level, cases[i].name, ENOMEM);
+		error = open_at(&config, cases[i].ip, &udp);
+		assert_int_equal(error, cases[i].is_needed ? NATMUX_ENOMEM : 0);
+		assert_true(log_tape_has(&tape, cases[i].said));
+		assert_true(cases[i].is_needed == (udp == NULL));
+		nm_udp_close(udp);
+		assert_int_equal(fake_sys_open_fds(), 0);
+	}
+}
+
+/* Without CAP_NET_ADMIN there is no bypass; that is no reason for a line above debug. */
+static void test_bypass(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	config.log.level = NATMUX_LOG_INFO;
+	fake_sys_fail_option(IPPROTO_IP, IP_XFRM_POLICY, EPERM);
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_false(nm_udp_status(udp)->has_bypass);
+	assert_false(log_tape_has(&tape, "XFRM"));
+	nm_udp_close(udp);
+
+	fake_sys_reset();
+	config.use_bypass = false;
+	fake_sys_fail_option(IPPROTO_IP, IP_XFRM_POLICY, EPERM);
+	config.log.level = NATMUX_LOG_DEBUG;
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_false(nm_udp_status(udp)->has_bypass);
+	assert_false(log_tape_has(&tape, "XFRM"));
+	nm_udp_close(udp);
+}
+
+static void test_calls_that_fail(void **state)
+{
+	static const struct {
+		enum fake_call call;
+		int error, result;
+		const char *said;
+	} cases[] = {
+		{FAKE_SOCKET, EAFNOSUPPORT, NATMUX_EUNSUPPORTED, "address family"},
+		{FAKE_SOCKET, EMFILE, NATMUX_ESYSTEM, "LimitNOFILE"},
+		{FAKE_SOCKET, ENOBUFS, NATMUX_ENOMEM, "socket"},
+		{FAKE_BIND, EACCES, NATMUX_ESYSTEM, "CAP_NET_BIND_SERVICE"},
+		{FAKE_BIND, EADDRNOTAVAIL, NATMUX_ESYSTEM, "no interface has this address"},
+		{FAKE_BIND, EADDRINUSE, NATMUX_EEXISTS, "natmuxctl doctor"},
+		{FAKE_BIND, ENOMEM, NATMUX_ENOMEM, "bind"},
+		{FAKE_GETSOCKNAME, EIO, NATMUX_ESYSTEM, "getsockname"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_udp_config config = config_all();
+		struct nm_udp *udp = NULL;
+
+		fake_sys_reset();
+		fake_sys_fail(cases[i].call, 0, 1, cases[i].error);
+		assert_int_equal(open_at(&config, "127.0.0.1", &udp), cases[i].result);
+		assert_null(udp);
+		assert_int_equal(tape.lines, 1);
+		assert_true(log_tape_has(&tape, "UDP 127.0.0.1: "));
+		assert_true(log_tape_has(&tape, strerror(cases[i].error)));
+		assert_true(log_tape_has(&tape, cases[i].said));
+		assert_int_equal(fake_sys_open_fds(), 0);
+	}
+}
+
+static void test_device(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp = NULL;
+
+	(void)state;
+	config.device = "no-such-device";
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), NATMUX_ESYSTEM);
+	assert_true(log_tape_has(&tape, "SO_BINDTODEVICE"));
+	assert_true(log_tape_has(&tape, "no such interface"));
+
+	config.device = "a-name-of-sixteen";
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), NATMUX_EINVAL);
+	assert_null(udp);
+
+	config.device = "";
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	nm_udp_close(udp);
+
+	config.device = "lo";
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	nm_udp_close(udp);
+}
+
+static void test_no_family(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct natmux_addr none = {0};
+	struct nm_udp *udp = NULL;
+
+	(void)state;
+	assert_int_equal(nm_udp_open(&config, &none, batch, &udp), NATMUX_EINVAL);
+	assert_null(udp);
+	assert_int_equal(fake_sys_calls(FAKE_SOCKET), 0);
+}
+
+static void test_no_memory_for_batch(void **state)
+{
+	struct nm_udp_batch *none = NULL;
+
+	(void)state;
+	fake_sys_fail(FAKE_MAP, 0, 1, ENOMEM);
+	assert_int_equal(nm_udp_batch_new(&fake_sys, &none), NATMUX_ENOMEM);
+	assert_null(none);
+	nm_udp_batch_free(NULL);
+	nm_udp_close(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_options_ipv4, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_options_ipv6, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_both_wildcards_share_a_port, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_status_of_offloads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_offloads_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_default_buffers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_port_in_use, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_each_option_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bypass, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_calls_that_fail, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_family, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_memory_for_batch, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
