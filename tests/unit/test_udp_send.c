@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sending trains: what a plain socket receives of them, and what a kernel that refuses costs. */
+#include "test.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include "io/udp_socket.h"
+#include "tests/fakes/alloc_count.h"
+#include "tests/fakes/fake_sys.h"
+#include "tests/fakes/log_tape.h"
+#include "tests/fakes/udp_peer.h"
+
+static struct log_tape tape;
+static struct nm_udp_batch *batch;
+static uint8_t bytes[200000], received[65536];
+
+static struct nm_udp *open_with(const char *ip, bool use_gso)
+{
+	struct nm_udp_config config = {.sys = &fake_sys,
+		.log = log_tape(&tape),
+		.send_buffer = 8 << 20,
+		.use_gso = use_gso};
+	struct natmux_addr local = test_addr(ip);
+	struct nm_udp *udp;
+
+	assert_int_equal(nm_udp_open(&config, &local, batch, &udp), 0);
+	fake_sys_reset();
+	log_tape_clear(&tape);
+	return udp;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 31 + i / 256);
+	return nm_udp_batch_new(&fake_sys, &batch);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	fake_sys_reset();
+	nm_udp_batch_free(batch);
+	assert_int_equal(fake_sys_maps(), 0);
+	assert_int_equal(fake_sys_open_fds(), 0);
+	return 0;
+}
+
+static struct natmux_train train_to(
+	const struct udp_peer *peer, size_t offset, uint32_t len, uint32_t segment)
+{
+	return (struct natmux_train){
+		.data = bytes + offset,
+		.len = len,
+		.segment = segment,
+		.flow = NATMUX_FLOW_NONE,
+		.path = {.local = {.family = peer->addr.family}, .remote = peer->addr},
+	};
+}
+
+/* The next datagram is these bytes. */
+static void expect(struct udp_peer *peer, size_t offset, size_t len)
+{
+	struct natmux_addr from;
+	int tos;
+
+	assert_int_equal(udp_peer_recv(peer, received, sizeof(received), &from, &tos), len);
+	assert_memory_equal(received, bytes + offset, len);
+}
+
+/* Datagrams of `segment` bytes that lie one behind the other, then nothing. */
+static void expect_train(struct udp_peer *peer, size_t offset, size_t len, size_t segment)
+{
+	for (size_t at = 0; at < len; at += segment)
+		expect(peer, offset + at, len - at < segment ? len - at : segment);
+	assert_true(udp_peer_is_empty(peer));
+}
+
+/* Every shape of one train, with UDP_SEGMENT and without: the same datagrams arrive. */
+static void test_one_train(void **state)
+{
+	static const struct {
+		const char *ip;
+		uint32_t len, segment;
+		unsigned int messages; /* with UDP_SEGMENT */
+	} cases[] = {
+		{"127.0.0.1", 0, 0, 1},
+		{"127.0.0.1", 1, 0, 1},
+		{"127.0.0.1", 1428, 1428, 1},
+		{"127.0.0.1", 1428, 4000, 1},
+		{"127.0.0.1", 65507, 0, 1},
+		{"127.0.0.1", 1037, 100, 1},
+		{"127.0.0.1", 1000, 100, 1},
+		{"127.0.0.1", 101, 100, 1},
+		{"127.0.0.1", 64, 1, 1},
+		{"127.0.0.1", 65, 1, 2},
+		{"127.0.0.1", 6400, 100, 1},
+		{"127.0.0.1", 6401, 100, 2},
+		{"127.0.0.1", 150000, 1428, 3}, /* 45 * 1428 = 64260 is the most below 65507 */
+		{"127.0.0.1", 70000, 40000, 2}, /* two do not fit one message */
+		{"127.0.0.1", 131014, 65507, 2},
+		{"::1", 1037, 100, 1},
+		{"::1", 150000, 1428, 3},
+	};
+	bool has_v6 = udp_peer_can("::1");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+		bool use_gso = i % 2;
+		size_t c = i / 2;
+		struct natmux_train train;
+		struct udp_peer peer;
+		struct nm_udp *udp;
+
+		if (!has_v6 && strchr(cases[c].ip, ':'))
+			continue;
+		peer = udp_peer_open(cases[c].ip);
+		udp = open_with(cases[c].ip, use_gso);
+		train = train_to(&peer, 5, cases[c].len, cases[c].segment);
+		assert_int_equal(nm_udp_send(udp, &train, 1), 0);
+		if (cases[c].len == 0)
+			expect(&peer, 0, 0);
+		else
+			expect_train(&peer, 5, cases[c].len,
+				cases[c].segment ? cases[c].segment : cases[c].len);
+		assert_int_equal(fake_sys_messages_sent(),
+			use_gso ? cases[c].messages : natmux_train_count(&train));
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+	}
+}
+
+/* Which adjacent datagrams go out as one message. */
+static void test_joining(void **state)
+{
+	static const struct {
+		const char *what;
+		struct {
+			size_t offset;
+			uint32_t len, segment;
+			uint8_t tos, other_local;
+		} trains[4];
+		size_t n;
+		unsigned int messages;
+	} cases[] = {
+		{"equal size, apart in memory", {{0, 100, 0, 0, 0}, {500, 100, 0, 0, 0}}, 2, 1},
+		{"one behind the other", {{0, 100, 0, 0, 0}, {100, 100, 0, 0, 0}}, 2, 1},
+		{"last is shorter", {{0, 100, 0, 0, 0}, {500, 100, 0, 0, 0}, {900, 1, 0, 0, 0}}, 3,
+			1},
+		{"first is shorter", {{0, 99, 0, 0, 0}, {500, 100, 0, 0, 0}}, 2, 2},
+		{"shorter in the middle",
+			{{0, 100, 0, 0, 0}, {500, 50, 0, 0, 0}, {900, 50, 0, 0, 0}}, 3, 2},
+		{"train and datagram", {{0, 300, 100, 0, 0}, {500, 100, 0, 0, 0}}, 2, 1},
+		{"odd train and datagram", {{0, 250, 100, 0, 0}, {500, 100, 0, 0, 0}}, 2, 2},
+		{"datagram and train", {{0, 100, 0, 0, 0}, {500, 250, 100, 0, 0}}, 2, 1},
+		{"datagram and train of shorter ones", {{0, 100, 0, 0, 0}, {500, 100, 50, 0, 0}}, 2,
+			2},
+		{"empty first", {{0, 0, 0, 0, 0}, {500, 100, 0, 0, 0}}, 2, 2},
+		{"empty last", {{0, 100, 0, 0, 0}, {500, 0, 0, 0, 0}}, 2, 2},
+		{"both empty", {{0, 0, 0, 0, 0}, {500, 0, 0, 0, 0}}, 2, 2},
+		{"other TOS", {{0, 100, 0, 0, 0}, {500, 100, 0, 2, 0}}, 2, 2},
+		{"other source", {{0, 100, 0, 0, 0}, {500, 100, 0, 0, 3}}, 2, 2},
+		{"more than fits", {{0, 40000, 0, 0, 0}, {500, 40000, 0, 0, 0}}, 2, 2},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct udp_peer peer = udp_peer_open("127.0.0.1");
+		struct nm_udp *udp = open_with("0.0.0.0", true);
+		struct natmux_train trains[4];
+
+		for (size_t t = 0; t < cases[i].n; t++) {
+			trains[t] = train_to(&peer, cases[i].trains[t].offset,
+				cases[i].trains[t].len, cases[i].trains[t].segment);
+			trains[t].tos = cases[i].trains[t].tos;
+			if (cases[i].trains[t].other_local)
+				trains[t].path.local = test_addr("127.0.0.3");
+		}
+		assert_int_equal(nm_udp_send(udp, trains, cases[i].n), 0);
+		for (size_t t = 0; t < cases[i].n; t++) {
+			uint32_t len = cases[i].trains[t].len;
+			uint32_t unit =
+				cases[i].trains[t].segment ? cases[i].trains[t].segment : len;
+			size_t at = 0;
+
+			do {
+				uint32_t left = len - (uint32_t)at;
+
+				expect(&peer, cases[i].trains[t].offset + at,
+					left < unit ? left : unit);
+				at += unit;
+			} while (at < len);
+		}
+		assert_true(udp_peer_is_empty(&peer));
+		if (fake_sys_messages_sent() != cases[i].messages)
+			fail_msg("%s: %u messages, not %u", cases[i].what, fake_sys_messages_sent(),
+				cases[i].messages);
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+	}
+}
+
+static void test_two_peers_are_not_joined(void **state)
+{
+	struct udp_peer a = udp_peer_open("127.0.0.1"), b = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train trains[] = {train_to(&a, 0, 10, 0), train_to(&b, 10, 10, 0),
+		train_to(&a, 20, 10, 0), train_to(&a, 40, 10, 0)};
+
+	(void)state;
+	assert_int_equal(nm_udp_send(udp, trains, 4), 0);
+	expect(&a, 0, 10);
+	expect(&a, 20, 10);
+	expect(&a, 40, 10);
+	expect(&b, 10, 10);
+	assert_int_equal(fake_sys_messages_sent(), 3);
+	assert_int_equal(nm_udp_status(udp)->send_calls, 1);
+	nm_udp_close(udp);
+	udp_peer_close(&a);
+	udp_peer_close(&b);
+}
+
+/* More trains than one call, and than all its iovecs, can hold. */
+static void test_many(void **state)
+{
+	enum { N = 1000 };
+	static struct natmux_train trains[N];
+	static const bool gso[] = {true, false};
+
+	(void)state;
+	for (size_t g = 0; g < ARRAY_SIZE(gso); g++) {
+		struct udp_peer peer = udp_peer_open("127.0.0.1");
+		struct nm_udp *udp = open_with("127.0.0.1", gso[g]);
+		struct natmux_addr from;
+		int tos;
+
+		for (size_t i = 0; i < N; i++) {
+			uint32_t len = 20 + (i / 100 % 2 ? (uint32_t)i % 5 : 0);
+
+			trains[i] = train_to(&peer, 100 * i, len, 0);
+		}
+		assert_int_equal(nm_udp_send(udp, trains, N), 0);
+		for (size_t i = 0; i < N; i++) {
+			assert_int_equal(
+				udp_peer_recv(&peer, received, sizeof(received), &from, &tos),
+				trains[i].len);
+			assert_memory_equal(received, trains[i].data, trains[i].len);
+		}
+		assert_true(udp_peer_is_empty(&peer));
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+	}
+}
+
+static void test_source_address(void **state)
+{
+	static const struct {
+		const char *bound, *local, *peer, *seen;
+	} cases[] = {
+		{"0.0.0.0", "127.0.0.2", "127.0.0.1", "127.0.0.2"},
+		{"0.0.0.0", NULL, "127.0.0.1", "127.0.0.1"},
+		{"127.0.0.2", NULL, "127.0.0.1", "127.0.0.2"},
+		{"127.0.0.2", "127.0.0.2", "127.0.0.1", "127.0.0.2"},
+		{"::", "::1", "::1", "::1"},
+		{"::", NULL, "::1", "::1"},
+		{"::1", "::1", "::1", "::1"},
+	};
+	bool has_v6 = udp_peer_can("::1");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct natmux_addr from, seen = test_addr(cases[i].seen);
+		struct natmux_train train;
+		struct udp_peer peer;
+		struct nm_udp *udp;
+		int tos;
+
+		if (!has_v6 && strchr(cases[i].peer, ':'))
+			continue;
+		peer = udp_peer_open(cases[i].peer);
+		udp = open_with(cases[i].bound, true);
+		train = train_to(&peer, 0, 300, 100);
+		if (cases[i].local)
+			train.path.local = test_addr(cases[i].local);
+		assert_int_equal(nm_udp_send(udp, &train, 1), 0);
+		seen.port = nm_udp_local(udp)->port;
+		for (int k = 0; k < 3; k++) {
+			assert_int_equal(
+				udp_peer_recv(&peer, received, sizeof(received), &from, &tos), 100);
+			assert_true(natmux_addr_equal(&from, &seen));
+		}
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+	}
+}
+
+static void test_tos(void **state)
+{
+	static const char *const ips[] = {"127.0.0.1", "::1"};
+	static const uint8_t values[] = {0, 1, 0xb8, 0xff};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(ips) * ARRAY_SIZE(values); i++) {
+		const char *ip = ips[i % ARRAY_SIZE(ips)];
+		struct natmux_train train;
+		struct natmux_addr from;
+		struct udp_peer peer;
+		struct nm_udp *udp;
+		int tos;
+
+		if (!udp_peer_can(ip))
+			continue;
+		peer = udp_peer_open(ip);
+		udp = open_with(ip, true);
+		train = train_to(&peer, 0, 20, 10);
+		train.tos = values[i / ARRAY_SIZE(ips)];
+		assert_int_equal(nm_udp_send(udp, &train, 1), 0);
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(
+				udp_peer_recv(&peer, received, sizeof(received), &from, &tos), 10);
+			assert_int_equal(tos, train.tos);
+		}
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+	}
+}
+
+/* What the judges below refuse: messages with UDP_SEGMENT, those to one port, or all of both. */
+static int judge_error;
+static uint16_t judge_port;
+static unsigned int judge_times;
+
+static bool is_segmented(const struct msghdr *msg)
+{
+	struct msghdr m = *msg;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_SEGMENT)
+			return true;
+	return false;
+}
+
+static int refuse_segments(const struct msghdr *msg)
+{
+	return is_segmented(msg) ? judge_error : 0;
+}
+
+static int refuse_port(const struct msghdr *msg)
+{
+	struct sockaddr_in sin;
+
+	memcpy(&sin, msg->msg_name, sizeof(sin));
+	return ntohs(sin.sin_port) == judge_port ? judge_error : 0;
+}
+
+static int refuse_port_times(const struct msghdr *msg)
+{
+	if (judge_times == 0 || refuse_port(msg) == 0)
+		return 0;
+	judge_times--;
+	return judge_error;
+}
+
+/* The kernel refuses a train: its datagrams arrive all the same, and what is said about it. */
+static void test_segments_refused(void **state)
+{
+	static const struct {
+		int error;
+		bool stays_on;
+	} cases[] = {{EIO, false}, {ENOPROTOOPT, false}, {EOPNOTSUPP, false}, {EINVAL, true},
+		{EMSGSIZE, true}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct udp_peer peer = udp_peer_open("127.0.0.1");
+		struct nm_udp *udp = open_with("127.0.0.1", true);
+		struct natmux_train trains[] = {train_to(&peer, 0, 20, 0),
+			train_to(&peer, 100, 1037, 100), train_to(&peer, 2000, 500, 250),
+			train_to(&peer, 3000, 50, 0), train_to(&peer, 4000, 50, 0),
+			train_to(&peer, 5000, 49, 0)};
+
+		judge_error = cases[i].error;
+		fake_sys_judge_sent(refuse_segments);
+		assert_int_equal(nm_udp_send(udp, trains, 6), 0);
+		expect(&peer, 0, 20);
+		for (size_t k = 0; k < 11; k++)
+			expect(&peer, 100 + 100 * k, k < 10 ? 100 : 37);
+		expect(&peer, 2000, 250);
+		expect(&peer, 2250, 250);
+		expect(&peer, 3000, 50);
+		expect(&peer, 4000, 50);
+		expect(&peer, 5000, 49);
+		assert_true(udp_peer_is_empty(&peer));
+		assert_int_equal(nm_udp_status(udp)->gso_refused, 3);
+		assert_int_equal(nm_udp_status(udp)->send_drops, 0);
+		assert_true(nm_udp_status(udp)->has_gso == cases[i].stays_on);
+		assert_int_equal(tape.lines, cases[i].stays_on ? 0 : 1);
+		if (!cases[i].stays_on) {
+			assert_true(log_tape_has(&tape, "UDP_SEGMENT off"));
+			assert_non_null(
+				strstr(nm_udp_status(udp)->gso_why, strerror(cases[i].error)));
+			/* From now on nobody tries. */
+			fake_sys_reset();
+			assert_int_equal(nm_udp_send(udp, trains + 1, 1), 0);
+			assert_int_equal(fake_sys_messages_sent(), 11);
+			assert_int_equal(nm_udp_status(udp)->gso_refused, 3);
+		}
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+	}
+}
+
+/* EINVAL may be one path's fault; a kernel that always says it is not asked for ever. */
+static void test_segments_refused_in_a_row(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train train = train_to(&peer, 0, 300, 100);
+
+	(void)state;
+	judge_error = EINVAL;
+	fake_sys_judge_sent(refuse_segments);
+	for (int i = 0; i < 15; i++)
+		assert_int_equal(nm_udp_send(udp, &train, 1), 0);
+	fake_sys_judge_sent(NULL);
+	assert_int_equal(nm_udp_send(udp, &train, 1), 0); /* taken: the count begins anew */
+	fake_sys_judge_sent(refuse_segments);
+	for (int i = 0; i < 15; i++)
+		assert_int_equal(nm_udp_send(udp, &train, 1), 0);
+	assert_true(nm_udp_status(udp)->has_gso);
+	assert_int_equal(tape.lines, 0);
+	assert_int_equal(nm_udp_send(udp, &train, 1), 0);
+	assert_false(nm_udp_status(udp)->has_gso);
+	assert_int_equal(tape.lines, 1);
+	assert_int_equal(nm_udp_status(udp)->gso_refused, 31);
+	assert_int_equal(nm_udp_status(udp)->send_drops, 0);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
+/* A source address that is gone makes everything fail with EINVAL: UDP_SEGMENT is not to blame. */
+static void test_path_refused(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train train = train_to(&peer, 0, 1000, 100);
+
+	(void)state;
+	judge_error = EINVAL;
+	judge_port = peer.addr.port;
+	fake_sys_judge_sent(refuse_port);
+	for (int i = 0; i < 40; i++)
+		assert_int_equal(nm_udp_send(udp, &train, 1), 10);
+	assert_true(nm_udp_status(udp)->has_gso);
+	assert_int_equal(nm_udp_status(udp)->send_drops, 400);
+	assert_int_equal(tape.lines, 1);
+	/* Not one call per datagram. */
+	assert_int_equal(nm_udp_status(udp)->send_calls, 80);
+	nm_udp_close(udp);
+
+	/* The same with a kernel that says so itself: EINVAL, newer ones ENETUNREACH. */
+	fake_sys_judge_sent(NULL);
+	udp = open_with("0.0.0.0", true);
+	train.path.local = test_addr("192.0.2.77");
+	assert_int_equal(nm_udp_send(udp, &train, 1), 10);
+	assert_true(nm_udp_status(udp)->has_gso);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
+/* One message fails, in whatever way: those before and behind it arrive. */
+static void test_one_of_many_fails(void **state)
+{
+	static const int errors[] = {EMSGSIZE, EPERM, EHOSTUNREACH, ENETUNREACH, ENOBUFS, ENOMEM,
+		ECONNREFUSED, EINVAL, EACCES, EIO};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		struct udp_peer good = udp_peer_open("127.0.0.1"), bad = udp_peer_open("127.0.0.1");
+		struct nm_udp *udp = open_with("127.0.0.1", true);
+		struct natmux_train trains[] = {train_to(&good, 0, 10, 0),
+			train_to(&bad, 10, 10, 0), train_to(&good, 20, 30, 10),
+			train_to(&bad, 50, 30, 10), train_to(&bad, 90, 5, 0),
+			train_to(&good, 100, 10, 0)};
+
+		judge_error = errors[i];
+		judge_port = bad.addr.port;
+		fake_sys_judge_sent(refuse_port);
+		assert_int_equal(nm_udp_send(udp, trains, 6), 5);
+		expect(&good, 0, 10);
+		expect(&good, 20, 10);
+		expect(&good, 30, 10);
+		expect(&good, 40, 10);
+		expect(&good, 100, 10);
+		assert_true(udp_peer_is_empty(&good));
+		assert_true(udp_peer_is_empty(&bad));
+		assert_int_equal(nm_udp_status(udp)->send_drops, 5);
+		assert_true(log_tape_has(&tape, strerror(errors[i])));
+		nm_udp_close(udp);
+		udp_peer_close(&good);
+		udp_peer_close(&bad);
+	}
+}
+
+/* What a signal or an old ICMP error interrupts is tried again, but not for ever. */
+static void test_passing_errors(void **state)
+{
+	static const struct {
+		int error;
+		unsigned int times;
+		uint64_t drops;
+	} cases[] = {{EINTR, 1, 0}, {EINTR, 3, 0}, {ECONNREFUSED, 1, 0}, {ECONNREFUSED, 3, 0},
+		{EINTR, 4, 1}, {ECONNREFUSED, 4, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct udp_peer peer = udp_peer_open("127.0.0.1");
+		struct nm_udp *udp = open_with("127.0.0.1", true);
+		struct natmux_train train = train_to(&peer, 0, 10, 0);
+
+		judge_error = cases[i].error;
+		judge_port = peer.addr.port;
+		judge_times = cases[i].times;
+		fake_sys_judge_sent(refuse_port_times);
+		assert_int_equal(nm_udp_send(udp, &train, 1), cases[i].drops);
+		if (cases[i].drops == 0)
+			expect(&peer, 0, 10);
+		assert_true(udp_peer_is_empty(&peer));
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+	}
+}
+
+/* The socket's buffer is full: nothing waits, the rest is dropped and counted. */
+static void test_queue_full(void **state)
+{
+	struct udp_peer a = udp_peer_open("127.0.0.1"), b = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train trains[] = {train_to(&a, 0, 10, 0), train_to(&b, 10, 20, 10),
+		train_to(&a, 30, 10, 0), train_to(&b, 40, 35, 10)};
+
+	(void)state;
+	judge_error = EAGAIN;
+	judge_port = b.addr.port;
+	fake_sys_judge_sent(refuse_port);
+	assert_int_equal(nm_udp_send(udp, trains, 4), 2 + 1 + 4);
+	expect(&a, 0, 10);
+	assert_true(udp_peer_is_empty(&a));
+	assert_int_equal(nm_udp_status(udp)->send_drops, 7);
+	assert_int_equal(nm_udp_status(udp)->send_calls, 2);
+	/* The next call starts afresh. */
+	fake_sys_judge_sent(NULL);
+	assert_int_equal(nm_udp_send(udp, trains, 4), 0);
+	expect(&a, 0, 10);
+	nm_udp_close(udp);
+	udp_peer_close(&a);
+	udp_peer_close(&b);
+}
+
+static void test_kernel_takes_a_few(void **state)
+{
+	enum { N = 50 };
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", false);
+	struct natmux_train trains[N];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		trains[i] = train_to(&peer, 10 * i, 10, 0);
+	fake_sys_limit_sent(7);
+	assert_int_equal(nm_udp_send(udp, trains, N), 0);
+	expect_train(&peer, 0, 10 * N, 10);
+	assert_int_equal(nm_udp_status(udp)->send_calls, 8);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
+static void test_bad_trains(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train trains[] = {train_to(&peer, 0, 10, 0), train_to(&peer, 0, 65508, 0),
+		train_to(&peer, 0, 30, 10), train_to(&peer, 0, 40, 10), train_to(&peer, 0, 10, 0)};
+
+	(void)state;
+	trains[2].path.remote = test_addr("[::1]:5");
+	trains[3].path.remote = (struct natmux_addr){0};
+	assert_int_equal(nm_udp_send(udp, trains, 5), 1 + 3 + 4);
+	expect(&peer, 0, 10);
+	expect(&peer, 0, 10);
+	assert_true(udp_peer_is_empty(&peer));
+	assert_int_equal(nm_udp_send(udp, trains, 0), 0);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
+static void test_errors_are_told_once(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train train = train_to(&peer, 0, 10, 0);
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		fake_sys_fail(FAKE_SENDMMSG, 0, 1, i % 2 ? EPERM : ENETUNREACH);
+		assert_int_equal(nm_udp_send(udp, &train, 1), 1);
+	}
+	assert_int_equal(tape.lines, 2);
+	assert_int_equal(nm_udp_status(udp)->send_drops, 1000);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
+static void test_allocates_nothing(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train trains[] = {train_to(&peer, 0, 1037, 100), train_to(&peer, 0, 10, 0),
+		train_to(&peer, 20, 10, 0)};
+	unsigned long before = alloc_count();
+
+	(void)state;
+	assert_true(before > 0); /* the socket and the batch */
+	for (int i = 0; i < 100; i++)
+		nm_udp_send(udp, trains, 3);
+	judge_error = EINVAL;
+	fake_sys_judge_sent(refuse_segments);
+	nm_udp_send(udp, trains, 3);
+	assert_int_equal(alloc_count(), before);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_one_train, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_joining, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two_peers_are_not_joined, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_source_address, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tos, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_segments_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_segments_refused_in_a_row, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_path_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_of_many_fails, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_passing_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_queue_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kernel_takes_a_few, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_trains, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_errors_are_told_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
