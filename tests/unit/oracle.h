@@ -41,7 +41,7 @@ static inline struct oracle_bytes oracle_read(const char *path)
 {
 	FILE *file = fopen(path, "rb");
 	struct oracle_bytes bytes;
-	long len;
+	long len = 0;
 
 	if (!file || fseek(file, 0, SEEK_END) != 0 || (len = ftell(file)) < 0)
 		fail_msg("cannot read %s", path);
