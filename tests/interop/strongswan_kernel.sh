@@ -17,6 +17,7 @@ tap_begin "$@"
 lab_topology
 if ! lab_kernel_has_esp; then
 	echo "# no ESP in this kernel: under User-Mode Linux"
+	TAP_ENDED=yes
 	lab_down
 	exec "$tests/uml/run.sh" 240 bash "$tests/interop/strongswan_kernel.sh" "$NATMUX_BUILD"
 fi

@@ -5,8 +5,8 @@
 #
 #	tests/uml/run.sh SECONDS COMMAND [ARGUMENT...]
 #
-# The machine's files are there, read-only; /run is empty and writable, and TMPDIR is
-# there. What the command prints comes out as it comes; the exit status is the command's own, or
+# The machine's files are there, read-only; /run and TMPDIR (/mnt) are empty and
+# writable. What the command prints comes out as it comes; the exit status is the command's own, or
 # 125 when the kernel panicked, did not start, or the time was over, or 77 where there is no UML.
 # One slow processor: good to see that something works, not how fast.
 set -euo pipefail
@@ -24,12 +24,12 @@ write_init() {
 		mount -t sysfs sysfs /sys
 		mount -t tmpfs -o mode=755 tmpfs /run
 		mountpoint -q /dev || mount -t devtmpfs devtmpfs /dev
-		mkdir -p /dev/pts /dev/shm /run/tmp /run/netns /run/lock
+		mkdir -p /dev/pts /dev/shm /run/netns /run/lock
 		mount -t devpts devpts /dev/pts
 		ln -sfn /proc/self/fd /dev/fd
 		mount -t tmpfs tmpfs /dev/shm
-		export TMPDIR=/run/tmp
-		chmod 1777 /run/tmp
+		export TMPDIR=/mnt LAB_PATIENCE=6
+		mount -t tmpfs -o mode=1777 tmpfs /mnt
 		mkdir -p /run/kmod/lib
 		ln -s /usr/lib/uml/modules /run/kmod/lib/modules
 		printf '#!/bin/sh\nexec /sbin/modprobe -d /run/kmod "\$@"\n' >/run/kmod/modprobe

@@ -18,7 +18,11 @@ natmux_start() {
 	local pid
 	lab_spawn "$1" "natmuxd-$1" "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/$1/natmux.conf"
 	pid=$LAB_PID
-	lab_wait 5 natmux_ctl "$1" version || return 1
+	if ! lab_wait 5 natmux_ctl "$1" version; then
+		echo "natmuxd does not answer on $1; its last words:" >&2
+		tail -n 5 -- "$(lab_log "natmuxd-$1")" >&2
+		return 1
+	fi
 	LAB_PID=$pid
 }
 

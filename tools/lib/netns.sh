@@ -126,18 +126,19 @@ lab_spawn() {
 # lab_stop PID [SIGNAL]: ends a spawned process and waits for it, five seconds at most.
 lab_stop() {
 	local i
-	kill "-${2:-TERM}" "$1" 2>/dev/null || return 0
+	kill "-${2:-TERM}" "$1" || return 0
 	for ((i = 0; i < 50; i++)); do
-		kill -0 "$1" 2>/dev/null || break
+		kill -0 "$1" || break
 		sleep 0.1
 	done
-	kill -KILL "$1" 2>/dev/null || true
-	wait "$1" 2>/dev/null || true
-}
+	kill -KILL "$1" || true
+	wait "$1" || true
+} 2>/dev/null # bash tells who was killed
 
-# lab_wait SECONDS COMMAND...: tries a command until it succeeds; fails when the time is over.
+# lab_wait SECONDS COMMAND...: tries a command until it succeeds; fails when the time is over. On a
+# slow machine LAB_PATIENCE makes the seconds longer.
 lab_wait() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * ${LAB_PATIENCE:-1} * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((${EPOCHREALTIME/[.,]/} < end)) || return 1

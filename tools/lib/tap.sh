@@ -5,14 +5,17 @@
 
 TAP_PASSED=0
 TAP_FAILED=0
+TAP_LAST=nothing
 
 tap_ok() {
 	TAP_PASSED=$((TAP_PASSED + 1))
+	TAP_LAST=$*
 	echo "ok - $*"
 }
 
 tap_not_ok() {
 	TAP_FAILED=$((TAP_FAILED + 1))
+	TAP_LAST=$*
 	echo "not ok - $*"
 }
 
@@ -72,15 +75,25 @@ tap_skip() {
 
 # tap_end: the result of the script; the logs' last lines when something went wrong.
 tap_end() {
-	local log
-	if ((TAP_FAILED > 0 || TAP_PASSED == 0)); then
-		for log in "$LAB_DIR"/log/*.log; do
-			echo "--- ${log##*/}"
-			tail -n 15 -- "$log"
-		done
-		exit 1
-	fi
+	TAP_ENDED=yes
+	((TAP_FAILED == 0 && TAP_PASSED > 0)) || exit 1
 	exit 0
+}
+
+# However the script ends: one that ends before tap_end has failed.
+tap_finish() {
+	local status=$? log
+	if [[ -z ${TAP_ENDED:-} && $status -ne 77 ]]; then
+		echo "not ok - ended before its end, status $status, after: $TAP_LAST"
+		status=1
+	fi
+	if ((status != 0 && status != 77)); then
+		for log in "$LAB_DIR"/log/*.log; do
+			[[ ! -s $log ]] || { echo "--- ${log##*/}"; tail -n 15 -- "$log"; }
+		done
+	fi
+	lab_down
+	exit "$status"
 }
 
 # tap_begin BUILDDIR: what every namespace test does first.
@@ -93,4 +106,5 @@ tap_begin() {
 	}
 	export PATH=$PATH:/usr/sbin:/sbin
 	lab_init
+	trap tap_finish EXIT
 }
