@@ -60,7 +60,7 @@ static int refuse_unknown(const cfg_t *cfg, const char *name)
 
 	return nm_config_refuse(&reading->report, (uint32_t)cfg->line,
 		nm_config_key_path(section, cfg->title, name, path),
-		"found an unknown key, allowed is %s (the nearest of natmux.conf(5))",
+		"found an unknown key, allowed is one of natmux.conf(5): the nearest is %s",
 		nm_config_key_nearest(section, name, nearest));
 }
 
@@ -73,7 +73,7 @@ static void *field_for(const struct nm_config_key *key, void *base, uint32_t lin
 		return nm_config_field(key, base);
 	if (config->listen_len == NM_CONFIG_LISTEN_MAX) {
 		nm_config_refuse(&reading->report, line, path,
-			"found more than %d addresses, allowed are %d", NM_CONFIG_LISTEN_MAX,
+			"found more than %d addresses, allowed is at most %d", NM_CONFIG_LISTEN_MAX,
 			NM_CONFIG_LISTEN_MAX);
 		return NULL;
 	}
@@ -151,7 +151,7 @@ static int refuse_full(
 
 	return nm_config_refuse(&reading->report, line,
 		nm_config_key_path(section, title, NULL, path),
-		"found more than %d of these sections, allowed are %d", max, max);
+		"found more than %d sections of this name, allowed is at most %d", max, max);
 }
 
 /* Makes room for one more at the end of an array that doubles. */
@@ -223,7 +223,7 @@ static int add_item(const struct nm_config_section *section, const char *title, 
 
 	if (!nm_config_name_is_good(title))
 		return nm_config_refuse(&reading->report, line, section->name,
-			"found the name %s, allowed are 1 to 31 letters, digits, '.', '_' or '-'",
+			"found the name %s, allowed is 1 to 31 letters, digits, '.', '_' or '-'",
 			nm_config_quote(title, quoted));
 	err = check_complete(section, title, line);
 	if (err < 0)
@@ -262,37 +262,66 @@ static const char *quoted_in(char *message)
 }
 
 /* libconfuse's own complaints, by their beginning, and ours: what is found and what is allowed. */
-static const struct {
-	const char *begins, *found, *more, *allowed;
+static const struct complaint {
+	const char *begins;
+	bool is_about_key; /* what it quotes is the key, not what was found */
+	const char *found, *allowed;
 } complaints[] = {
-	{"missing equal sign", "", " without \"=\"", "KEY = VALUE"},
-	{"missing opening brace", "", " without \"{\"", "SECTION { ... }"},
-	{"missing title", "", " without a name", "SECTION \"NAME\" { ... }"},
-	{"found duplicate title", "the name ", " again", "each name once"},
-	{"unexpected token", "", "", "KEY = VALUE, KEY = { VALUE, ... } or SECTION { ... }"},
+	{"missing equal sign", true, "no \"=\"", "KEY = VALUE"},
+	{"missing opening brace", true, "no \"{\"", "SECTION { ... }"},
+	{"missing title", true, "no name", "SECTION \"NAME\" { ... }"},
+	{"found duplicate title", false, " again", "each name once"},
+	{"unexpected token", false, "", "KEY = VALUE, KEY = { VALUE, ... } or SECTION { ... }"},
+	{"premature end of file", false, " at the end of the file", "KEY = VALUE"},
 };
+
+static const struct complaint *find_complaint(const char *message)
+{
+	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
+		if (strncmp(message, complaints[i].begins, strlen(complaints[i].begins)) == 0)
+			return &complaints[i];
+	return NULL;
+}
+
+/* At the end of the file the last word is what it is about, some blank lines above. */
+static uint32_t find_word(uint32_t line, bool is_end, char word[NM_CONFIG_WORD_SIZE])
+{
+	uint32_t lines = is_end ? 8 : 1;
+
+	for (uint32_t up = 0; up < lines && up < line; up++)
+		if (*nm_config_text_word(reading->text.text, line - up, word))
+			return line - up;
+	return line;
+}
 
 /* cfg_errfunc_t. natmuxd sets no locale, so that libconfuse does not translate. */
 static void complain(cfg_t *cfg, const char *format, va_list args)
 {
 	char message[256], quoted[NM_CONFIG_QUOTE_SIZE], path[NM_CONFIG_KEY_SIZE];
+	char word[NM_CONFIG_WORD_SIZE];
 	const struct nm_config_section *section = section_of(cfg);
+	const struct complaint *complaint;
 	uint32_t line = (uint32_t)cfg->line;
-	const char *key = NULL;
+	const char *quote;
 
 	vsnprintf(message, sizeof(message), format, args);
+	complaint = find_complaint(message);
+	quote = quoted_in(message);
 	if (strncmp(message, "no such option", 14) == 0) {
-		refuse_unknown(cfg, quoted_in(message));
+		refuse_unknown(cfg, quote);
 		return;
 	}
-	if (*section->name)
-		key = nm_config_key_path(section, cfg->title, NULL, path);
-	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
-		if (strncmp(message, complaints[i].begins, strlen(complaints[i].begins)) == 0)
-			nm_config_refuse(&reading->report, line, key, "found %s%s%s, allowed is %s",
-				complaints[i].found, nm_config_quote(quoted_in(message), quoted),
-				complaints[i].more, complaints[i].allowed);
-	nm_config_refuse(&reading->report, line, key, "found %s", message);
+	line = find_word(line, !*quote, word);
+	if (complaint && complaint->is_about_key)
+		nm_config_refuse(&reading->report, line,
+			nm_config_key_path(section, cfg->title, quote, path),
+			"found %s, allowed is %s", complaint->found, complaint->allowed);
+	else
+		nm_config_refuse(&reading->report, line,
+			nm_config_key_path(section, cfg->title, *word ? word : NULL, path),
+			"found %s%s, allowed is %s", nm_config_quote(quote, quoted),
+			complaint ? complaint->found : "",
+			complaint ? complaint->allowed : "a configuration");
 }
 
 static cfg_opt_t make_key(const struct nm_config_key *key)
@@ -386,8 +415,8 @@ static int parse(const char *text, size_t len, struct reader *reader)
 	int err = NATMUX_ENOMEM;
 
 	if (len > NM_CONFIG_FILE_MAX)
-		return nm_config_refuse(&reader->report, 0, NULL, "found %zu bytes, allowed are %d",
-			len, NM_CONFIG_FILE_MAX);
+		return nm_config_refuse(&reader->report, 0, NULL,
+			"found %zu bytes, allowed is at most %d", len, NM_CONFIG_FILE_MAX);
 	reader->config = nm_config_new(name);
 	reader->text.text = malloc(len + 1);
 	if (reader->config && reader->text.text) {
