@@ -183,10 +183,10 @@ static int add_guarded(scmp_filter_ctx filter)
 		{"mmap2", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 		{"mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 		/* No new sockets but those to the service manager and user database. */
-		{"socket", SCMP_A0(SCMP_CMP_EQ, AF_UNIX)},
-		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO)},
-		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIOCLEX)},
-		{"ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS)},
+		{"socket", SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)},
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0)},
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIOCLEX, 0)},
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS, 0)},
 	};
 	int err = 0;
 
