@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 		.mux = &mux,
 	};
 	struct nm_unix_hub *hub;
-	uint32_t client;
+	uint32_t client = 0;
 	int listener, output, status;
 	pid_t pid;
 
