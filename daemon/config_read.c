@@ -298,7 +298,7 @@ static uint32_t find_word(uint32_t line, bool is_end, char word[NM_CONFIG_WORD_S
 static void complain(cfg_t *cfg, const char *format, va_list args)
 {
 	char message[256], quoted[NM_CONFIG_QUOTE_SIZE], path[NM_CONFIG_KEY_SIZE];
-	char word[NM_CONFIG_WORD_SIZE];
+	char word[NM_CONFIG_WORD_SIZE] = "";
 	const struct nm_config_section *section = section_of(cfg);
 	const struct complaint *complaint;
 	uint32_t line = (uint32_t)cfg->line;

@@ -418,13 +418,17 @@ static void want_in_page(
 	snprintf(
 		heading, sizeof(heading), "\n.Ss %s\n", *section->name ? section->name : "General");
 	at = strstr(page, heading);
-	if (!at)
+	if (!at) {
 		fail_msg("natmux.conf.5 lacks .Ss %s", section->name);
+		return; /* for analyzers: fail_msg() does not come back */
+	}
 	end = strstr(at + 1, "\n.Ss ");
 	snprintf(item, sizeof(item), "\n.It Ic %s No = ", key->name);
 	at = strstr(at, item);
-	if (!at || (end && at > end))
+	if (!at || (end && at > end)) {
 		fail_msg("natmux.conf.5 lacks %s in %s", key->name, section->name);
+		return;
+	}
 	if (!key->initial || !*key->initial || key->type->is_list)
 		return;
 	at += strlen(item);
