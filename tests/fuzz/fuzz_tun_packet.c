@@ -111,7 +111,8 @@ static void check(const struct natmux_train *trains, size_t n, size_t packets)
 		if (trains[i].flow >= FLOWS || trains[i].len == 0 ||
 			natmux_train_count(&trains[i]) > NM_RELAY_TRAIN_MAX)
 			abort();
-		if (memcmp(&trains[i].path, &mux.paths[trains[i].flow], sizeof(trains[i].path)))
+		if (memcmp(&trains[i].path, &mux.paths[trains[i].flow], sizeof(trains[i].path)) !=
+			0)
 			abort();
 		for (uint32_t j = 0; j < trains[i].len; j++)
 			any |= trains[i].data[j];
