@@ -11,17 +11,12 @@
 #include <natmux/error.h>
 
 #include "daemon/config_check.h"
+#include "daemon/config_items.h"
 #include "daemon/config_new.h"
 #include "daemon/config_text.h"
 #include "daemon/config_value.h"
 
 enum { KEYS_MAX = 32 /* in one section */, SECTIONS_MAX = 16 };
-
-/* The titled section that is being read. */
-union item {
-	struct nm_config_peer peer;
-	struct nm_config_server server;
-};
 
 struct reader {
 	struct nm_config *config;
@@ -29,7 +24,7 @@ struct reader {
 	nm_config_user_fn user_exists;
 	struct nm_config_text text;
 	size_t sections_done;
-	union item item;
+	union nm_config_item_value item; /* the titled section that is being read */
 	bool is_out_of_memory;
 	cfg_opt_t keys[SECTIONS_MAX][KEYS_MAX];
 };
@@ -144,62 +139,6 @@ static int read_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
 	return check_user(key, line, text);
 }
 
-static int refuse_full(
-	const struct nm_config_section *section, const char *title, uint32_t line, int max)
-{
-	char path[NM_CONFIG_KEY_SIZE];
-
-	return nm_config_refuse(&reading->report, line,
-		nm_config_key_path(section, title, NULL, path),
-		"found more than %d sections of this name, allowed is at most %d", max, max);
-}
-
-/* Makes room for one more at the end of an array that doubles. */
-static void *grow(void *array, size_t len, size_t size)
-{
-	void *bigger = array;
-
-	if ((len & (len - 1)) == 0)
-		bigger = reallocarray(array, len ? 2 * len : 1, size);
-	if (!bigger)
-		reading->is_out_of_memory = true;
-	return bigger;
-}
-
-static int add_peer(const struct nm_config_section *section, const char *title, uint32_t line)
-{
-	struct nm_config *config = reading->config;
-	struct nm_config_peer *peers;
-
-	if (config->peers_len == NM_CONFIG_PEERS_MAX)
-		return refuse_full(section, title, line, NM_CONFIG_PEERS_MAX);
-	peers = grow(config->peers, config->peers_len, sizeof(*peers));
-	if (!peers)
-		return NATMUX_ENOMEM;
-	config->peers = peers;
-	reading->item.peer.line = line;
-	strcpy(reading->item.peer.name, title); /* nm_config_name_is_good() */
-	peers[config->peers_len++] = reading->item.peer;
-	return 0;
-}
-
-static int add_server(const struct nm_config_section *section, const char *title, uint32_t line)
-{
-	struct nm_config *config = reading->config;
-	struct nm_config_server *servers;
-
-	if (config->servers_len == NM_CONFIG_SERVERS_MAX)
-		return refuse_full(section, title, line, NM_CONFIG_SERVERS_MAX);
-	servers = grow(config->servers, config->servers_len, sizeof(*servers));
-	if (!servers)
-		return NATMUX_ENOMEM;
-	config->servers = servers;
-	reading->item.server.line = line;
-	strcpy(reading->item.server.name, title); /* nm_config_name_is_good() */
-	servers[config->servers_len++] = reading->item.server;
-	return 0;
-}
-
 /* Keys without a default have to be there. */
 static int check_complete(const struct nm_config_section *section, const char *title, uint32_t line)
 {
@@ -228,10 +167,9 @@ static int add_item(const struct nm_config_section *section, const char *title, 
 	err = check_complete(section, title, line);
 	if (err < 0)
 		return err;
-	if (strcmp(section->name, "peer") == 0)
-		err = add_peer(section, title, line);
-	else
-		err = add_server(section, title, line);
+	err = nm_config_item_add(
+		reading->config, section, title, line, &reading->item, &reading->report);
+	reading->is_out_of_memory |= err == NATMUX_ENOMEM;
 	memset(&reading->item, 0, sizeof(reading->item));
 	return err;
 }
