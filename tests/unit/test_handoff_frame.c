@@ -223,7 +223,7 @@ static void test_sizes(void **state)
 		{65487, 40000, NM_FRAME_GOOD},
 		{65488, 40000, NM_FRAME_ERROR_SIZE},
 		{64 * 100, 100, NM_FRAME_GOOD},
-		{64 * 100 + 4, 100, NM_FRAME_ERROR_SIZE},
+		{64 * 100 + 1, 100, NM_FRAME_ERROR_SIZE},
 		{63 * 100 + 4, 100, NM_FRAME_GOOD},
 		{63 * 100 + 3, 100, NM_FRAME_ERROR_CLASS}, /* the last one is a runt */
 		{65487, 1, NM_FRAME_ERROR_SIZE},
