@@ -323,6 +323,7 @@ static void test_calls_that_fail(void **state)
 		struct nm_udp_config config = config_all();
 		struct nm_udp *udp = NULL;
 
+		config.use_bypass = false; /* which an ordinary user is told about */
 		fake_sys_reset();
 		fake_sys_fail(cases[i].call, 0, 1, cases[i].error);
 		assert_int_equal(open_at(&config, "127.0.0.1", &udp), cases[i].result);
