@@ -4,7 +4,6 @@
  * the socket named in argv[1]. While a capture runs it shows the same few datagrams again and
  * again, and something happens every 20 ms. Ends at SIGTERM, or after two minutes.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
@@ -79,7 +78,6 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || !loop)
 		return 2;
-	signal(SIGPIPE, SIG_IGN);
 	fake_server_init(&fake, loop);
 	if (argc > 2) {
 		fake.reload_result = NATMUX_EINVAL;
