@@ -157,6 +157,12 @@ NM_EXPORT void natmux_uv_flush_output(struct natmux_uv *uv)
 		arm(uv);
 }
 
+NM_EXPORT void natmux_uv_set_offloads(struct natmux_uv *uv, bool use_gro, bool use_gso)
+{
+	for (size_t i = 0; i < uv->sockets_n; i++)
+		nm_udp_set_offloads(uv->sockets[i].udp, use_gro, use_gso);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct natmux_uv *uv = timer->data;
