@@ -83,14 +83,29 @@ struct nm_udp {
 	bool is_wildcard;
 	bool has_more;
 	unsigned int offer;        /* buffers for the next receive call */
-	uint32_t overflow_seen;    /* SO_RXQ_OVFL as last told */
+	struct natmux_train blank; /* what all received trains have in common */
+	bool has_meminfo;          /* drops can be asked for; else SO_RXQ_OVFL tells them */
+	uint32_t drops_seen;       /* the kernel's own count, which is of 32 bits */
 	unsigned int gso_refusals; /* in a row */
 	uint64_t told[4];          /* bit per errno: the log has it */
 	struct nm_udp_status status;
 };
 
-/* Makes a receive slot ready for the kernel, which writes into nearly all of its fields. */
+/* Makes a receive slot ready for its first call. */
 void nm_udp_slot_prepare(struct nm_udp_rx *rx, unsigned int slot);
+
+/* Makes a used slot ready for the next one: undoes what the kernel has written into it. */
+static inline void nm_udp_slot_again(struct nm_udp_rx *rx, unsigned int slot)
+{
+	struct msghdr *msg = &rx->msgs[slot].msg_hdr;
+
+	msg->msg_namelen = sizeof(rx->names[slot]);
+	msg->msg_controllen = sizeof(rx->controls[slot]);
+	msg->msg_flags = 0;
+}
+
+/* Takes in the kernel's count of datagrams that found the socket's queue full. */
+void nm_udp_count_overflow(struct nm_udp *udp, uint32_t drops);
 
 /* Logs a failed call the first time it fails with this errno, so that no flood reaches the log. */
 void nm_udp_tell(struct nm_udp *udp, const char *call, int error);

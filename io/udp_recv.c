@@ -60,63 +60,59 @@ static int control_int(const struct cmsghdr *c)
 	return value;
 }
 
-static bool is_control(const struct cmsghdr *c, int level, int type, size_t size)
-{
-	return c->cmsg_level == level && c->cmsg_type == type && c->cmsg_len >= CMSG_LEN(size);
-}
+/* Level and type of a control message in one number. */
+#define KEY(level, type) ((level) << 8 | (type))
 
-/* SO_RXQ_OVFL counts from the socket's birth in 32 bits. */
-static void count_overflow(struct nm_udp *udp, uint32_t seen)
+/* Bytes that a control message of this kind has at least; the kernel promises them. */
+static size_t control_size(int key)
 {
-	uint32_t more = seen - udp->overflow_seen;
-
-	if (more > INT32_MAX)
-		return;
-	udp->overflow_seen = seen;
-	udp->status.kernel_drops += more;
-}
-
-static void read_control(struct nm_udp *udp, struct msghdr *msg, struct natmux_train *train)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (is_control(c, IPPROTO_IP, IP_PKTINFO, sizeof(struct in_pktinfo)))
-			local_from_pktinfo(c, &train->path.local);
-		else if (is_control(c, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(struct in6_pktinfo)))
-			local_from_pktinfo6(c, &train->path.local);
-		else if (is_control(c, IPPROTO_IP, IP_TOS, 1))
-			train->tos = *CMSG_DATA(c);
-		else if (is_control(c, IPPROTO_IPV6, IPV6_TCLASS, sizeof(int)))
-			train->tos = (uint8_t)control_int(c);
-		else if (is_control(c, IPPROTO_UDP, UDP_GRO, sizeof(int)))
-			train->segment = (uint32_t)control_int(c);
-		else if (is_control(c, SOL_SOCKET, SO_RXQ_OVFL, sizeof(uint32_t)))
-			count_overflow(udp, (uint32_t)control_int(c));
+	switch (key) {
+	case KEY(IPPROTO_IP, IP_PKTINFO): return sizeof(struct in_pktinfo);
+	case KEY(IPPROTO_IPV6, IPV6_PKTINFO): return sizeof(struct in6_pktinfo);
+	case KEY(IPPROTO_IP, IP_TOS): return 1;
+	default: return sizeof(int);
 	}
 }
 
-/* Message `i` as a train; false when there is nothing to hand on. */
+static void read_control(struct nm_udp *udp, const struct cmsghdr *c, struct natmux_train *train)
+{
+	int key = KEY(c->cmsg_level, c->cmsg_type);
+
+	if (c->cmsg_len < CMSG_LEN(control_size(key)))
+		return;
+	switch (key) {
+	case KEY(IPPROTO_IP, IP_PKTINFO): local_from_pktinfo(c, &train->path.local); break;
+	case KEY(IPPROTO_IPV6, IPV6_PKTINFO): local_from_pktinfo6(c, &train->path.local); break;
+	case KEY(IPPROTO_IP, IP_TOS): train->tos = *CMSG_DATA(c); break;
+	case KEY(IPPROTO_IPV6, IPV6_TCLASS): train->tos = (uint8_t)control_int(c); break;
+	case KEY(IPPROTO_UDP, UDP_GRO): train->segment = (uint32_t)control_int(c); break;
+	case KEY(SOL_SOCKET, SO_RXQ_OVFL):
+		nm_udp_count_overflow(udp, (uint32_t)control_int(c));
+		break;
+	default: break;
+	}
+}
+
+/* A message as a train, in place; false when there is nothing to hand on. */
 static bool take(struct nm_udp *udp, struct mmsghdr *m, struct natmux_train *train)
 {
-	struct natmux_train t = {
-		.data = m->msg_hdr.msg_iov->iov_base,
-		.len = m->msg_len,
-		.flow = NATMUX_FLOW_NONE,
-		.path.local = {.port = udp->local.port, .family = udp->local.family},
-	};
+	struct msghdr *msg = &m->msg_hdr;
 
-	if (natmux_addr_from_sockaddr(m->msg_hdr.msg_name, m->msg_hdr.msg_namelen, &t.path.remote) <
-		0) {
+	*train = udp->blank;
+	train->data = msg->msg_iov->iov_base;
+	train->len = m->msg_len;
+	if (natmux_addr_from_sockaddr(msg->msg_name, msg->msg_namelen, &train->path.remote) < 0) {
 		udp->status.recv_errors++;
 		return false;
 	}
-	read_control(udp, &m->msg_hdr, &t);
-	if (t.segment == 0 || t.segment > t.len)
-		t.segment = t.len;
-	if (m->msg_hdr.msg_flags & MSG_TRUNC) {
-		udp->status.truncated += natmux_train_count(&t);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
+		read_control(udp, c, train);
+	if (train->segment == 0 || train->segment > train->len)
+		train->segment = train->len;
+	if (msg->msg_flags & MSG_TRUNC) {
+		udp->status.truncated += natmux_train_count(train);
 		return false;
 	}
-	*train = t;
 	return true;
 }
 
@@ -158,7 +154,7 @@ size_t nm_udp_recv(struct nm_udp *udp, struct natmux_train *trains, size_t max)
 	for (unsigned int i = 0; i < n; i++) {
 		bytes += rx->msgs[i].msg_len;
 		used += take(udp, &rx->msgs[i], &trains[used]);
-		nm_udp_slot_prepare(rx, i);
+		nm_udp_slot_again(rx, i);
 	}
 	udp->has_more = n > 0 && n == offer;
 	if (n > 0)

@@ -37,7 +37,7 @@ struct nm_udp_config {
 	bool reuse_address, reuse_port;
 };
 
-/* What became of the wishes, and counters. Live. */
+/* What became of the wishes, and counters. Live, but for kernel_drops. */
 struct nm_udp_status {
 	bool has_gro, has_gso;
 	bool has_bypass;                      /* IPsec policies leave this socket alone */
@@ -45,10 +45,10 @@ struct nm_udp_status {
 	uint32_t receive_buffer, send_buffer; /* bytes, as granted */
 	uint64_t recv_calls, send_calls;      /* recvmmsg and sendmmsg */
 	uint64_t recv_errors;                 /* receive calls that failed */
-	uint64_t kernel_drops;                /* SO_RXQ_OVFL: the socket's queue was full */
-	uint64_t truncated;                   /* datagrams longer than the receive buffer */
-	uint64_t send_drops;                  /* datagrams that the kernel did not take */
-	uint64_t gso_refused;                 /* trains that had to be sent one by one */
+	uint64_t kernel_drops; /* the socket's queue was full (as SO_RXQ_OVFL counts) */
+	uint64_t truncated;    /* datagrams longer than the receive buffer */
+	uint64_t send_drops;   /* datagrams that the kernel did not take */
+	uint64_t gso_refused;  /* trains that had to be sent one by one */
 };
 
 /*
@@ -67,6 +67,9 @@ void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso);
 int nm_udp_fd(const struct nm_udp *udp);
 const struct natmux_addr *nm_udp_local(const struct nm_udp *udp); /* as bound */
 const struct nm_udp_status *nm_udp_status(const struct nm_udp *udp);
+
+/* Brings kernel_drops up to date. */
+void nm_udp_ask_drops(struct nm_udp *udp);
 
 /*
  * One recvmmsg: writes up to `max` trains and returns how many. Their bytes are borrowed from the

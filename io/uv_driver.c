@@ -365,9 +365,13 @@ NM_EXPORT void natmux_uv_sockets(const struct natmux_uv *uv,
 	void (*each)(void *user, const struct natmux_uv_socket *socket), void *user)
 {
 	for (size_t i = 0; i < uv->sockets_n; i++) {
-		const struct nm_udp_status *status = nm_udp_status(uv->sockets[i].udp);
-		const struct natmux_uv_socket socket = {
-			.local = *nm_udp_local(uv->sockets[i].udp),
+		struct nm_udp *udp = uv->sockets[i].udp;
+		const struct nm_udp_status *status = nm_udp_status(udp);
+		struct natmux_uv_socket socket;
+
+		nm_udp_ask_drops(udp);
+		socket = (struct natmux_uv_socket){
+			.local = *nm_udp_local(udp),
 			.has_gro = status->has_gro,
 			.has_gso = status->has_gso,
 			.has_bypass = status->has_bypass,

@@ -89,10 +89,10 @@ struct natmux_uv_socket {
 	uint32_t receive_buffer, send_buffer; /* bytes, as granted */
 	uint64_t recv_calls, send_calls;      /* recvmmsg, sendmmsg */
 	uint64_t recv_errors;                 /* receive calls that failed */
-	uint64_t kernel_drops;                /* SO_RXQ_OVFL: the socket's queue was full */
-	uint64_t truncated;                   /* datagrams longer than the receive buffer */
-	uint64_t send_drops;                  /* datagrams that the kernel did not take */
-	uint64_t gso_refused;                 /* trains that had to be sent one by one */
+	uint64_t kernel_drops; /* the socket's queue was full (as SO_RXQ_OVFL counts) */
+	uint64_t truncated;    /* datagrams longer than the receive buffer */
+	uint64_t send_drops;   /* datagrams that the kernel did not take */
+	uint64_t gso_refused;  /* trains that had to be sent one by one */
 };
 
 /* Calls `each` for every socket; what it gets is borrowed for the call. */

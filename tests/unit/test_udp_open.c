@@ -70,10 +70,10 @@ static void test_options_ipv4(void **state)
 	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
 	assert_true(fcntl(nm_udp_fd(udp), F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(nm_udp_fd(udp), F_GETFD) & FD_CLOEXEC);
-	assert_int_equal(option_of(udp, IPPROTO_IP, IP_PKTINFO), 1);
+	assert_int_equal(option_of(udp, IPPROTO_IP, IP_PKTINFO), 0); /* it is bound to one */
 	assert_int_equal(option_of(udp, IPPROTO_IP, IP_RECVTOS), 1);
 	assert_int_equal(option_of(udp, IPPROTO_IP, IP_MTU_DISCOVER), IP_PMTUDISC_DONT);
-	assert_int_equal(option_of(udp, SOL_SOCKET, SO_RXQ_OVFL), 1);
+	assert_int_equal(option_of(udp, SOL_SOCKET, SO_RXQ_OVFL), 0); /* SO_MEMINFO is asked */
 	assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEADDR), 0);
 	assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEPORT), 0);
 	assert_int_equal(nm_udp_local(udp)->family, NATMUX_FAMILY_IPV4);
@@ -91,7 +91,7 @@ static void test_options_ipv6(void **state)
 		return;
 	assert_int_equal(open_at(&config, "::1", &udp), 0);
 	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_V6ONLY), 1);
-	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_RECVPKTINFO), 1);
+	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_RECVPKTINFO), 0);
 	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_RECVTCLASS), 1);
 	assert_int_equal(option_of(udp, IPPROTO_IPV6, IPV6_MTU_DISCOVER), IPV6_PMTUDISC_DONT);
 	assert_int_equal(nm_udp_local(udp)->family, NATMUX_FAMILY_IPV6);
@@ -112,6 +112,8 @@ static void test_both_wildcards_share_a_port(void **state)
 	local6.port = nm_udp_local(udp)->port;
 	assert_int_equal(nm_udp_open(&config, &local6, batch, &udp6), 0);
 	assert_int_equal(nm_udp_local(udp6)->port, local6.port);
+	assert_int_equal(option_of(udp, IPPROTO_IP, IP_PKTINFO), 1);
+	assert_int_equal(option_of(udp6, IPPROTO_IPV6, IPV6_RECVPKTINFO), 1);
 	nm_udp_close(udp6);
 	nm_udp_close(udp);
 }
@@ -220,7 +222,7 @@ static void test_default_buffers(void **state)
 	assert_false(log_tape_has(&tape, "sysctl"));
 	nm_udp_close(udp);
 
-	fake_sys_fail(FAKE_GETSOCKOPT, 0, 2, EIO);
+	fake_sys_fail(FAKE_GETSOCKOPT, 1, 2, EIO); /* the first asks for drops */
 	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
 	assert_int_equal(nm_udp_status(udp)->receive_buffer, 0);
 	assert_int_equal(nm_udp_status(udp)->send_buffer, 0);
@@ -269,7 +271,7 @@ static void test_each_option_refused(void **state)
 		bool is_needed, is_reuse;
 		const char *said;
 	} cases[] = {
-		{"127.0.0.1", IPPROTO_IP, IP_PKTINFO, true, false, "IP_PKTINFO"},
+		{"0.0.0.0", IPPROTO_IP, IP_PKTINFO, true, false, "IP_PKTINFO"},
 		{"127.0.0.1", IPPROTO_IP, IP_RECVTOS, false, false, "IP_RECVTOS"},
 		{"127.0.0.1", IPPROTO_IP, IP_MTU_DISCOVER, false, false, "IP_MTU_DISCOVER"},
 		{"127.0.0.1", IPPROTO_IP, IP_XFRM_POLICY, false, false, "IP_XFRM_POLICY"},
@@ -281,7 +283,7 @@ static void test_each_option_refused(void **state)
 		{"127.0.0.1", IPPROTO_UDP, UDP_GRO, false, false, "UDP_GRO"},
 		{"127.0.0.1", IPPROTO_UDP, UDP_SEGMENT, false, false, "UDP_SEGMENT"},
 		{"::1", IPPROTO_IPV6, IPV6_V6ONLY, true, false, "IPV6_V6ONLY"},
-		{"::1", IPPROTO_IPV6, IPV6_RECVPKTINFO, true, false, "IPV6_RECVPKTINFO"},
+		{"::", IPPROTO_IPV6, IPV6_RECVPKTINFO, true, false, "IPV6_RECVPKTINFO"},
 		{"::1", IPPROTO_IPV6, IPV6_RECVTCLASS, false, false, "IPV6_RECVTCLASS"},
 		{"::1", IPPROTO_IPV6, IPV6_MTU_DISCOVER, false, false, "IPV6_MTU_DISCOVER"},
 		{"::1", IPPROTO_IPV6, IPV6_XFRM_POLICY, false, false, "IPV6_XFRM_POLICY"},
@@ -299,6 +301,8 @@ static void test_each_option_refused(void **state)
 		fake_sys_reset();
 		config.reuse_address = config.reuse_port = cases[i].is_reuse;
 		fake_sys_fail_option(cases[i].level, cases[i].name, ENOMEM);
+		if (cases[i].name == SO_RXQ_OVFL)
+			fake_sys_fail_option(SOL_SOCKET, SO_MEMINFO, ENOPROTOOPT);
 		error = open_at(&config, cases[i].ip, &udp);
 		assert_int_equal(error, cases[i].is_needed ? NATMUX_ENOMEM : 0);
 		assert_true(log_tape_has(&tape, cases[i].said));
