@@ -52,7 +52,7 @@ static int open_failed(struct nm_udp *udp, const char *call)
 	return system_error(error);
 }
 
-static void told_refused(struct nm_udp *udp, enum natmux_log_level level, const char *call)
+static void tell_refused(struct nm_udp *udp, enum natmux_log_level level, const char *call)
 {
 	char text[NATMUX_ADDR_TEXT];
 	int error = errno;
@@ -107,7 +107,7 @@ static int set_options(struct nm_udp *udp)
 			continue;
 		if (o->is_needed)
 			return open_failed(udp, o->call);
-		told_refused(udp, NATMUX_LOG_WARNING, o->call);
+		tell_refused(udp, NATMUX_LOG_WARNING, o->call);
 	}
 	return 0;
 }
@@ -146,7 +146,7 @@ static void set_bypass(struct nm_udp *udp)
 			    sizeof(policy)) == 0)
 			continue;
 		/* Kernels without XFRM need none; without CAP_NET_ADMIN it cannot be had. */
-		told_refused(udp, NATMUX_LOG_DEBUG,
+		tell_refused(udp, NATMUX_LOG_DEBUG,
 			is_v6 ? "setsockopt(IPV6_XFRM_POLICY)" : "setsockopt(IP_XFRM_POLICY)");
 		return;
 	}
@@ -175,18 +175,17 @@ static void set_drop_count(struct nm_udp *udp)
 {
 	udp->has_meminfo = ask_drops(udp, &udp->drops_seen);
 	if (!udp->has_meminfo && !set_int(udp, SOL_SOCKET, SO_RXQ_OVFL, 1))
-		told_refused(udp, NATMUX_LOG_WARNING, "setsockopt(SO_RXQ_OVFL)");
+		tell_refused(udp, NATMUX_LOG_WARNING, "setsockopt(SO_RXQ_OVFL)");
 }
 
 struct buffer {
-	int name, force_name, get_name;
+	int name, force_name;
 	const char *text, *sysctl;
 };
 
 static const struct buffer receive_buffer = {
-	SO_RCVBUF, SO_RCVBUFFORCE, SO_RCVBUF, "receive", "net.core.rmem_max"};
-static const struct buffer send_buffer = {
-	SO_SNDBUF, SO_SNDBUFFORCE, SO_SNDBUF, "send", "net.core.wmem_max"};
+	SO_RCVBUF, SO_RCVBUFFORCE, "receive", "net.core.rmem_max"};
+static const struct buffer send_buffer = {SO_SNDBUF, SO_SNDBUFFORCE, "send", "net.core.wmem_max"};
 
 /* Returns the bytes granted. The kernel keeps twice the number asked for, for its own records. */
 static uint32_t set_buffer(struct nm_udp *udp, const struct buffer *buffer, uint32_t asked)
@@ -197,7 +196,7 @@ static uint32_t set_buffer(struct nm_udp *udp, const struct buffer *buffer, uint
 
 	if (asked > 0 && !set_int(udp, SOL_SOCKET, buffer->force_name, value))
 		(void)set_int(udp, SOL_SOCKET, buffer->name, value);
-	if (udp->sys->getsockopt(udp->fd, SOL_SOCKET, buffer->get_name, &value, &len) < 0)
+	if (udp->sys->getsockopt(udp->fd, SOL_SOCKET, buffer->name, &value, &len) < 0)
 		return 0;
 	value /= 2;
 	if ((uint32_t)value < asked)
@@ -223,7 +222,7 @@ static bool set_offload(
 	if (set_int(udp, IPPROTO_UDP, name, value))
 		return true;
 	snprintf(why, 80, "%s: %.48s", call, strerror(errno));
-	told_refused(udp, NATMUX_LOG_WARNING, call);
+	tell_refused(udp, NATMUX_LOG_WARNING, call);
 	return false;
 }
 

@@ -583,6 +583,42 @@ static void test_status(void **state)
 	udp_peer_close(&peer);
 }
 
+static void count_offloads(void *user, const struct natmux_uv_socket *socket)
+{
+	*(int *)user += socket->has_gro + socket->has_gso;
+}
+
+static void test_switches_offloads(void **state)
+{
+	static const char *const ips[] = {"127.0.0.1", "127.0.0.2"};
+	static const struct {
+		bool gro, gso;
+		int on;
+	} cases[] = {{false, false, 0}, {true, false, 2}, {false, true, 2}, {true, true, 4}};
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct natmux_addr to;
+	size_t expected = 1;
+
+	(void)state;
+	start(ips, 2);
+	to = target(0, NULL);
+	udp_peer_send(&peer, &to, ike_init, IKE_LEN, 0, 0);
+	run_until(1);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t trains = sink.trains;
+		int on = 0;
+
+		natmux_uv_set_offloads(uv, cases[i].gro, cases[i].gso);
+		natmux_uv_sockets(uv, count_offloads, &on);
+		assert_int_equal(on, cases[i].on);
+		udp_peer_send(&peer, &to, esp, 400, 100, 0);
+		expected += 4;
+		run_until(expected);
+		assert_int_equal(sink.trains - trains, cases[i].gro ? 1 : 4);
+	}
+	udp_peer_close(&peer);
+}
+
 /* The public door, with the kernel's own calls. */
 static void test_public_new(void **state)
 {
@@ -637,6 +673,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_family_is_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_config, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_switches_offloads, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_public_new, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup, teardown),
 	};
