@@ -7,13 +7,13 @@
 void nm_ctl_print_aliases(struct nm_ctl *ctl, const json_t *result)
 {
 	static const char *const heads[] = {"ALIAS", ">FLOW", "PEER", NULL};
-	const json_t *list = json_object_get(result, "aliases"), *alias;
+	const json_t *list = json_object_get(result, "aliases");
 	struct nm_table table;
-	size_t i;
 
 	nm_table_init(&table, heads);
-	json_array_foreach(list, i, alias)
-	{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *alias = json_array_get(list, i);
+
 		nm_table_add(&table, "%s", nm_get_text(alias, "alias"));
 		nm_table_add(&table, "%llu", (unsigned long long)nm_get_count(alias, "flow"));
 		nm_table_add(&table, "%s", nm_get_text(alias, "peer"));

@@ -8,14 +8,14 @@
 void nm_ctl_print_drops(struct nm_ctl *ctl, const json_t *result)
 {
 	static const char *const heads[] = {"REASON", ">COUNT", "MEANING", NULL};
-	const json_t *list = json_object_get(result, "drops"), *drop;
+	const json_t *list = json_object_get(result, "drops");
 	uint64_t kernel = nm_get_count(result, "kernel_drops");
 	struct nm_table table;
-	size_t i;
 
 	nm_table_init(&table, heads);
-	json_array_foreach(list, i, drop)
-	{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *drop = json_array_get(list, i);
+
 		nm_table_add(&table, "%s", nm_get_text(drop, "reason"));
 		nm_table_add(&table, "%llu", (unsigned long long)nm_get_count(drop, "count"));
 		nm_table_add(&table, "%s", nm_get_text(drop, "text"));

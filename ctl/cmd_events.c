@@ -42,10 +42,10 @@ void nm_ctl_print_event(struct nm_ctl *ctl, const json_t *event)
 
 static void print_kept(struct nm_ctl *ctl, const json_t *result)
 {
-	const json_t *list = json_object_get(result, "events"), *event;
-	size_t i;
+	const json_t *list = json_object_get(result, "events");
 
-	json_array_foreach(list, i, event) nm_ctl_print_event(ctl, event);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		nm_ctl_print_event(ctl, json_array_get(list, i));
 }
 
 /* A line of the stream. */

@@ -38,12 +38,12 @@ void nm_ctl_print_flows(struct nm_ctl *ctl, const json_t *result)
 {
 	static const char *const heads[] = {">FLOW", "PEER", "STATE", "REMOTE", "LOCAL", ">IKE IN",
 		">ESP IN", ">ESP BYTES", ">OUT", ">HEARD", ">SENT", ">AGE", NULL};
-	const json_t *list = json_object_get(result, "flows"), *flow;
+	const json_t *list = json_object_get(result, "flows");
 	struct nm_table table;
-	size_t i;
 
 	nm_table_init(&table, heads);
-	json_array_foreach(list, i, flow) add_flow(&table, flow);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		add_flow(&table, json_array_get(list, i));
 	nm_table_done(&table, ctl);
 	if (json_array_size(list) == 0)
 		nm_print(ctl, "no flows: no peer has sent IKE yet, and none is configured\n");

@@ -11,34 +11,34 @@ static const char *state_of(const json_t *server)
 	return nm_get_count(server, "answers") > 0 ? "lost" : "silent";
 }
 
+static void add_server(struct nm_table *table, const json_t *server)
+{
+	static const char *const counts[] = {"requests", "answers", "timeouts", "changes"};
+	bool has_answered = nm_get_count(server, "answers") > 0;
+	char text[NM_PRINT_TEXT];
+
+	nm_table_add(table, "%s", nm_get_text(server, "name"));
+	nm_table_add(table, "%s", nm_get_text(server, "remote"));
+	nm_table_add(table, "%s", nm_get_text(server, "local"));
+	nm_table_add(table, "%s", nm_get_text(server, "mapped"));
+	nm_table_add(table, "%s", state_of(server));
+	nm_table_add(table, "%s",
+		has_answered ? nm_print_duration(nm_get_count(server, "rtt_ms"), text) : "-");
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		nm_table_add(table, "%llu", (unsigned long long)nm_get_count(server, counts[i]));
+	nm_table_add(table, "%s", nm_print_duration(nm_get_count(server, "next_ms"), text));
+}
+
 void nm_ctl_print_servers(struct nm_ctl *ctl, const json_t *result)
 {
 	static const char *const heads[] = {"NAME", "SERVER", "LOCAL", "MAPPED", "STATE", ">RTT",
 		">ASKED", ">ANSWERS", ">TIMEOUTS", ">CHANGES", ">NEXT", NULL};
-	const json_t *list = json_object_get(result, "servers"), *server;
-	char rtt[NM_PRINT_TEXT], next[NM_PRINT_TEXT];
-	static const char *const counts[] = {"requests", "answers", "timeouts", "changes"};
+	const json_t *list = json_object_get(result, "servers");
 	struct nm_table table;
-	size_t i;
 
 	nm_table_init(&table, heads);
-	json_array_foreach(list, i, server)
-	{
-		nm_table_add(&table, "%s", nm_get_text(server, "name"));
-		nm_table_add(&table, "%s", nm_get_text(server, "remote"));
-		nm_table_add(&table, "%s", nm_get_text(server, "local"));
-		nm_table_add(&table, "%s", nm_get_text(server, "mapped"));
-		nm_table_add(&table, "%s", state_of(server));
-		nm_table_add(&table, "%s",
-			nm_get_count(server, "answers") > 0
-				? nm_print_duration(nm_get_count(server, "rtt_ms"), rtt)
-				: "-");
-		for (size_t c = 0; c < 4; c++)
-			nm_table_add(&table, "%llu",
-				(unsigned long long)nm_get_count(server, counts[c]));
-		nm_table_add(
-			&table, "%s", nm_print_duration(nm_get_count(server, "next_ms"), next));
-	}
+	for (size_t i = 0; i < json_array_size(list); i++)
+		add_server(&table, json_array_get(list, i));
 	nm_table_done(&table, ctl);
 	if (json_array_size(list) == 0)
 		nm_print(ctl, "no STUN servers: natmux.conf has none\n");

@@ -26,53 +26,58 @@ static void print_config(struct nm_ctl *ctl, const json_t *result)
 		(unsigned long long)nm_get_count(config, "flows_max"));
 }
 
-static void print_mapped(struct nm_ctl *ctl, const json_t *list)
+static void print_mapped(struct nm_ctl *ctl, const json_t *entry)
 {
-	const json_t *entry;
-	size_t i;
-
-	if (json_array_size(list) == 0)
-		row(ctl, "mapped address", "none known");
-	json_array_foreach(list, i, entry) nm_print(ctl, "  %-14s %s, seen by %s for %s%s\n",
-		"mapped address", nm_get_text(entry, "mapped"), nm_get_text(entry, "server"),
+	nm_print(ctl, "  %-14s %s, seen by %s for %s%s\n", "mapped address",
+		nm_get_text(entry, "mapped"), nm_get_text(entry, "server"),
 		nm_get_text(entry, "local"),
 		nm_get_bool(entry, "answering") ? "" : ", which no longer answers");
+}
+
+static void print_all_mapped(struct nm_ctl *ctl, const json_t *list)
+{
+	if (json_array_size(list) == 0)
+		row(ctl, "mapped address", "none known");
+	for (size_t i = 0; i < json_array_size(list); i++)
+		print_mapped(ctl, json_array_get(list, i));
+}
+
+static void add_socket(struct nm_table *table, const json_t *entry)
+{
+	char text[NM_PRINT_TEXT];
+
+	nm_table_add(table, "%s", nm_get_text(entry, "local"));
+	nm_table_add(table, "%s", nm_get_bool(entry, "gro") ? "on" : "off");
+	nm_table_add(table, "%s", nm_get_bool(entry, "gso") ? "on" : "off");
+	nm_table_add(table, "%llu", (unsigned long long)nm_get_count(entry, "recv_calls"));
+	nm_table_add(table, "%llu", (unsigned long long)nm_get_count(entry, "send_calls"));
+	nm_table_add(table, "%s", nm_print_bytes(nm_get_count(entry, "receive_buffer"), text));
+	nm_table_add(table, "%s", nm_print_bytes(nm_get_count(entry, "send_buffer"), text));
+	nm_table_add(table, "%llu", (unsigned long long)nm_get_count(entry, "kernel_drops"));
+}
+
+static void print_reasons(struct nm_ctl *ctl, const json_t *entry)
+{
+	const char *local = nm_get_text(entry, "local");
+
+	if (!nm_is_null(entry, "gro_why"))
+		nm_print(ctl, "%s has no GRO: %s\n", local, nm_get_text(entry, "gro_why"));
+	if (!nm_is_null(entry, "gso_why"))
+		nm_print(ctl, "%s has no GSO: %s\n", local, nm_get_text(entry, "gso_why"));
 }
 
 static void print_sockets(struct nm_ctl *ctl, const json_t *list)
 {
 	static const char *const heads[] = {"SOCKET", "GRO", "GSO", ">RECV CALLS", ">SEND CALLS",
 		">RECV BUFFER", ">SEND BUFFER", ">LOST", NULL};
-	char receive[NM_PRINT_TEXT], send[NM_PRINT_TEXT];
 	struct nm_table table;
-	const json_t *entry;
-	size_t i;
 
 	nm_table_init(&table, heads);
-	json_array_foreach(list, i, entry)
-	{
-		nm_table_add(&table, "%s", nm_get_text(entry, "local"));
-		nm_table_add(&table, "%s", nm_get_bool(entry, "gro") ? "on" : "off");
-		nm_table_add(&table, "%s", nm_get_bool(entry, "gso") ? "on" : "off");
-		nm_table_add(&table, "%llu", (unsigned long long)nm_get_count(entry, "recv_calls"));
-		nm_table_add(&table, "%llu", (unsigned long long)nm_get_count(entry, "send_calls"));
-		nm_table_add(&table, "%s",
-			nm_print_bytes(nm_get_count(entry, "receive_buffer"), receive));
-		nm_table_add(
-			&table, "%s", nm_print_bytes(nm_get_count(entry, "send_buffer"), send));
-		nm_table_add(
-			&table, "%llu", (unsigned long long)nm_get_count(entry, "kernel_drops"));
-	}
+	for (size_t i = 0; i < json_array_size(list); i++)
+		add_socket(&table, json_array_get(list, i));
 	nm_table_done(&table, ctl);
-	json_array_foreach(list, i, entry)
-	{
-		if (!nm_is_null(entry, "gro_why"))
-			nm_print(ctl, "%s has no GRO: %s\n", nm_get_text(entry, "local"),
-				nm_get_text(entry, "gro_why"));
-		if (!nm_is_null(entry, "gso_why"))
-			nm_print(ctl, "%s has no GSO: %s\n", nm_get_text(entry, "local"),
-				nm_get_text(entry, "gso_why"));
-	}
+	for (size_t i = 0; i < json_array_size(list); i++)
+		print_reasons(ctl, json_array_get(list, i));
 }
 
 void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
@@ -83,7 +88,7 @@ void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 		(unsigned long long)nm_get_count(result, "pid"),
 		nm_print_duration(nm_get_count(result, "uptime_ms"), up));
 	print_config(ctl, result);
-	print_mapped(ctl, json_object_get(result, "mapped"));
+	print_all_mapped(ctl, json_object_get(result, "mapped"));
 	fputc('\n', ctl->out);
 	print_sockets(ctl, json_object_get(result, "sockets"));
 }

@@ -2,8 +2,8 @@
 /* Reads /proc, /sys, /etc and program folders. Reports what is there; judges nothing. */
 #include "ctl/doctor.h"
 
-#include <ctype.h>
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +28,33 @@ static bool exists_below(const char *root, const char *path)
 	if (snprintf(full, sizeof(full), "%s%s", root, path) >= (int)sizeof(full))
 		return false;
 	return access(full, F_OK) == 0;
+}
+
+/* What a walk through a folder carries along. */
+struct walk {
+	struct nm_doctor_facts *facts;
+	const char *root;
+	char folder[128]; /* below the root */
+	int pid;          /* of the process whose files are looked at */
+	char name[16];    /* of it; the kernel keeps 15 bytes */
+};
+
+/* Calls `each` with the name of every entry of the folder, in the order of their names. */
+static void for_each_entry(struct walk *walk, void (*each)(struct walk *walk, const char *name))
+{
+	char full[PATH_SIZE];
+	struct dirent **entries;
+	int n;
+
+	if (snprintf(full, sizeof(full), "%s%s", walk->root, walk->folder) >= (int)sizeof(full))
+		return;
+	n = scandir(full, &entries, NULL, alphasort);
+	for (int i = 0; i < n; i++) {
+		each(walk, entries[i]->d_name);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
 }
 
 /* First line of a file without its newline; false when there is none. */
@@ -119,42 +146,31 @@ static void read_sockets(struct nm_doctor_facts *facts, const char *root, const 
 	fclose(file);
 }
 
-static void note_holder(
-	struct nm_doctor_facts *facts, unsigned long inode, int pid, const char *name)
+/* An open file of a process: is it a socket that holds one of the ports? */
+static void read_fd(struct walk *walk, const char *name)
 {
+	struct nm_doctor_facts *facts = walk->facts;
+	char path[PATH_SIZE], target[64];
+	unsigned long inode;
+	ssize_t n;
+
+	if (snprintf(path, sizeof(path), "%s%s/%s", walk->root, walk->folder, name) >=
+		(int)sizeof(path))
+		return;
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return;
+	target[n] = '\0';
+	if (sscanf(target, "socket:[%lu]", &inode) != 1)
+		return;
 	for (size_t i = 0; i < facts->holders_n; i++) {
 		struct nm_doctor_holder *holder = &facts->holders[i];
 
 		if (holder->inode != inode || holder->pid != 0)
 			continue;
-		holder->pid = pid;
-		snprintf(holder->name, sizeof(holder->name), "%.15s", name);
+		holder->pid = walk->pid;
+		memcpy(holder->name, walk->name, sizeof(holder->name));
 	}
-}
-
-/* Looks through a process's open files for sockets that hold one of the ports. */
-static void read_fds(struct nm_doctor_facts *facts, const char *root, int pid, const char *name)
-{
-	char folder[PATH_SIZE];
-	const struct dirent *entry;
-	DIR *dir;
-
-	snprintf(folder, sizeof(folder), "%s/proc/%d/fd", root, pid);
-	dir = opendir(folder);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		char target[64];
-		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
-		unsigned long inode;
-
-		if (n <= 0)
-			continue;
-		target[n] = '\0';
-		if (sscanf(target, "socket:[%lu]", &inode) == 1)
-			note_holder(facts, inode, pid, name);
-	}
-	closedir(dir);
 }
 
 static void note_daemon(struct nm_doctor_facts *facts, int pid, const char *name)
@@ -164,30 +180,23 @@ static void note_daemon(struct nm_doctor_facts *facts, int pid, const char *name
 			facts->daemons[i].pid = pid;
 }
 
-static void read_processes(struct nm_doctor_facts *facts, const char *root)
+/* An entry of /proc: those with a number for a name are processes. */
+static void read_process(struct walk *walk, const char *name)
 {
-	char path[PATH_SIZE], name[16]; /* the kernel keeps 15 bytes of it */
-	const struct dirent *entry;
-	DIR *dir;
+	char *end, path[64];
+	long pid = strtol(name, &end, 10);
+	struct walk fds = {.facts = walk->facts, .root = walk->root};
 
-	if (snprintf(path, sizeof(path), "%s/proc", root) >= (int)sizeof(path))
+	if (pid <= 0 || pid > INT_MAX || *end)
 		return;
-	dir = opendir(path);
-	if (!dir)
+	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	if (!read_line(walk->root, path, fds.name, sizeof(fds.name)))
 		return;
-	while ((entry = readdir(dir))) {
-		int pid = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : 0;
-
-		if (pid <= 0)
-			continue;
-		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-		if (!read_line(root, path, name, sizeof(name)))
-			continue;
-		note_daemon(facts, pid, name);
-		if (facts->holders_n > 0)
-			read_fds(facts, root, pid, name);
-	}
-	closedir(dir);
+	fds.pid = (int)pid;
+	note_daemon(walk->facts, fds.pid, fds.name);
+	snprintf(fds.folder, sizeof(fds.folder), "/proc/%ld/fd", pid);
+	if (walk->facts->holders_n > 0)
+		for_each_entry(&fds, read_fd);
 }
 
 /* Where distributions put them: Debian, Fedora, and the projects' own defaults. */
@@ -250,40 +259,21 @@ static void read_blacklist_line(
 		snprintf(place, sizeof(facts->blacklisted_esp4), "%.80s:%d", file, number);
 }
 
-static void read_blacklist_file(
-	struct nm_doctor_facts *facts, const char *root, const char *folder, const char *name)
+static void read_blacklist(struct walk *walk, const char *name)
 {
 	char path[PATH_SIZE], line[LINE_SIZE];
+	size_t len = strlen(name);
 	FILE *file;
 
-	if (snprintf(path, sizeof(path), "%s/%s", folder, name) >= (int)sizeof(path))
+	if (len < 6 || strcmp(name + len - 5, ".conf") != 0 ||
+		snprintf(path, sizeof(path), "%s/%s", walk->folder, name) >= (int)sizeof(path))
 		return;
-	file = open_below(root, path);
+	file = open_below(walk->root, path);
 	if (!file)
 		return;
 	for (int number = 1; fgets(line, sizeof(line), file); number++)
-		read_blacklist_line(facts, path, number, line);
+		read_blacklist_line(walk->facts, path, number, line);
 	fclose(file);
-}
-
-static void read_blacklists(struct nm_doctor_facts *facts, const char *root, const char *folder)
-{
-	char path[PATH_SIZE];
-	const struct dirent *entry;
-	DIR *dir;
-
-	if (snprintf(path, sizeof(path), "%s%s", root, folder) >= (int)sizeof(path))
-		return;
-	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		size_t len = strlen(entry->d_name);
-
-		if (len > 5 && strcmp(entry->d_name + len - 5, ".conf") == 0)
-			read_blacklist_file(facts, root, folder, entry->d_name);
-	}
-	closedir(dir);
 }
 
 /* Uid and effective capabilities of this process. */
@@ -324,6 +314,15 @@ static void read_settings(struct nm_doctor_facts *facts, const char *root)
 	facts->has_tun = exists_below(root, path);
 }
 
+static void walk_folder(struct nm_doctor_facts *facts, const char *root, const char *folder,
+	void (*each)(struct walk *walk, const char *name))
+{
+	struct walk walk = {.facts = facts, .root = root};
+
+	snprintf(walk.folder, sizeof(walk.folder), "%s", folder);
+	for_each_entry(&walk, each);
+}
+
 void nm_doctor_read_files(struct nm_doctor_facts *facts, const char *root)
 {
 	read_self(facts, root);
@@ -331,9 +330,9 @@ void nm_doctor_read_files(struct nm_doctor_facts *facts, const char *root)
 	find_programs(facts, root);
 	read_sockets(facts, root, "/proc/net/udp");
 	read_sockets(facts, root, "/proc/net/udp6");
-	read_processes(facts, root);
-	read_blacklists(facts, root, "/etc/modprobe.d");
-	read_blacklists(facts, root, "/run/modprobe.d");
-	read_blacklists(facts, root, "/usr/lib/modprobe.d");
-	read_blacklists(facts, root, "/lib/modprobe.d");
+	walk_folder(facts, root, "/proc", read_process);
+	walk_folder(facts, root, "/etc/modprobe.d", read_blacklist);
+	walk_folder(facts, root, "/run/modprobe.d", read_blacklist);
+	walk_folder(facts, root, "/usr/lib/modprobe.d", read_blacklist);
+	walk_folder(facts, root, "/lib/modprobe.d", read_blacklist);
 }

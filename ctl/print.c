@@ -126,7 +126,7 @@ static void print_cell(const struct nm_table *table, struct nm_ctl *ctl, size_t 
 
 static void print_table(const struct nm_table *table, struct nm_ctl *ctl)
 {
-	size_t widths[NM_TABLE_COLUMNS];
+	size_t widths[NM_TABLE_COLUMNS] = {0};
 
 	for (size_t c = 0; c < table->columns; c++) {
 		widths[c] = width_of(head_text(table->heads[c]));
@@ -138,9 +138,10 @@ static void print_table(const struct nm_table *table, struct nm_ctl *ctl)
 	for (size_t c = 0; c < table->columns; c++)
 		print_cell(table, ctl, c, head_text(table->heads[c]), widths[c]);
 	fputs(nm_colour(ctl, NM_COLOUR_PLAIN), ctl->out);
-	for (size_t i = 0; i < table->n; i++)
-		print_cell(table, ctl, i % table->columns, table->cells[i],
-			widths[i % table->columns]);
+	for (size_t i = 0, c = 0; i < table->n; i++) {
+		print_cell(table, ctl, c, table->cells[i], widths[c]);
+		c = c + 1 < table->columns ? c + 1 : 0;
+	}
 }
 
 void nm_table_done(struct nm_table *table, struct nm_ctl *ctl)
@@ -203,7 +204,7 @@ const char *nm_print_duration(uint64_t ms, char text[NM_PRINT_TEXT])
 	if (ms < 1000)
 		snprintf(text, NM_PRINT_TEXT, "%u ms", (unsigned int)ms);
 	else if (s < 10)
-		snprintf(text, NM_PRINT_TEXT, "%.1f s", (double)(ms / 100) / 10);
+		snprintf(text, NM_PRINT_TEXT, "%llu.%llu s", s, (unsigned long long)ms / 100 % 10);
 	else if (s < 120)
 		snprintf(text, NM_PRINT_TEXT, "%llu s", s);
 	else if (s < 7200)

@@ -162,12 +162,15 @@ static bool takes_key(const struct nm_control_command *command, const char *key)
 /* A misspelt argument must not be taken for its default. */
 static int check_keys(struct nm_control_call *call, const struct nm_control_command *command)
 {
-	const char *key;
-	json_t *value;
+	json_t *request = (json_t *)(uintptr_t)call->request; /* iterators want it writable */
 
-	json_object_foreach((json_t *)(uintptr_t)call->request, key,
-		value) if (!takes_key(command, key)) return nm_control_fail(call, "bad-argument",
-		"\"%s\" does not know \"%.32s\"", command->name, key);
+	for (void *i = json_object_iter(request); i; i = json_object_iter_next(request, i)) {
+		const char *key = json_object_iter_key(i);
+
+		if (!takes_key(command, key))
+			return nm_control_fail(call, "bad-argument",
+				"\"%s\" does not know \"%.32s\"", command->name, key);
+	}
 	return 0;
 }
 

@@ -52,15 +52,13 @@ static enum natmux_class find_class(const char *name)
 
 static int get_classes(struct nm_control_call *call, uint32_t *mask)
 {
-	const json_t *list = json_object_get(call->request, "classes"), *entry;
+	const json_t *list = json_object_get(call->request, "classes");
 	uint32_t classes = 0;
-	size_t i;
 
 	if (!list)
 		return 0;
-	json_array_foreach(list, i, entry)
-	{
-		const char *name = json_string_value(entry);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
 		enum natmux_class cls = name ? find_class(name) : NATMUX_CLASS_COUNT;
 
 		if (cls == NATMUX_CLASS_COUNT)

@@ -62,7 +62,8 @@ static void expect_next(uint32_t length, uint32_t kept, uint8_t fill)
 		0);
 	assert_int_equal(n, kept);
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(data[i], fill);
+		if (data[i] != fill)
+			fail_msg("byte %zu of %zu is %02x", i, n, data[i]);
 	json_decref(json);
 }
 
@@ -189,7 +190,7 @@ static void test_queue_wraps(void **state)
 
 	(void)state;
 	start(everything());
-	while (out < 3000) {
+	while (out < 600) {
 		while (in < out + 50) {
 			uint32_t len = in * 7919 % 65536;
 			struct natmux_train train = train_of(data, len, 0);
