@@ -5,11 +5,11 @@
 #
 #	tests/netns/run.sh BUILDDIR [NAME...]
 set -uo pipefail
-cd -- "$(dirname -- "${BASH_SOURCE[0]}")" || exit 1
 
 build=${1:?usage: tests/netns/run.sh BUILDDIR [NAME...]}
 build=$(realpath -- "$build") || exit 1
 shift
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")" || exit 1
 if [[ $# -eq 0 ]]; then
 	for script in [a-z]*.sh; do
 		[[ $script == common.sh || $script == run.sh ]] || set -- "$@" "${script%.sh}"
