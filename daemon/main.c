@@ -39,8 +39,8 @@ int main(int argc, char **argv)
 	case NM_ACTION_VERSION: printf("natmuxd %s\n", natmux_version()); return NM_EXIT_OK;
 	case NM_ACTION_CHECK:
 	case NM_ACTION_PRINT:
-		return (int)nm_config_show(options.config_path, options.action == NM_ACTION_PRINT,
-			stdout, stderr);
+		return (int)nm_config_show(
+			options.config_path, options.action == NM_ACTION_PRINT, stdout, stderr);
 	case NM_ACTION_RUN: break;
 	}
 	return run(&options);

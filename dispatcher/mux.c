@@ -293,5 +293,9 @@ NM_EXPORT void natmux_mux_timeout(struct natmux_mux *mux, uint64_t now_ms)
 
 NM_EXPORT size_t natmux_mux_output(struct natmux_mux *mux, struct natmux_train *trains, size_t max)
 {
-	return nm_txq_take(&mux->txq, trains, max);
+	size_t n = nm_txq_take(&mux->txq, trains, max);
+
+	for (size_t i = 0; mux->tap_mask && i < n; i++)
+		nm_mux_tap(mux, natmux_classify(trains[i].data, trains[i].len), true, &trains[i]);
+	return n;
 }

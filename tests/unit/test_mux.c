@@ -789,12 +789,15 @@ static size_t tapped[2];
 static void tap(void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train)
 {
 	(void)user;
-	assert_int_equal(cls, NATMUX_CLASS_IKE);
+	assert_true(cls == NATMUX_CLASS_IKE || cls == NATMUX_CLASS_STUN);
 	tapped[is_sent] += natmux_train_count(train);
 }
 
 static void test_tap(void **state)
 {
+	struct natmux_train out[1];
+	uint8_t stun[100];
+
 	(void)state;
 	start();
 	tapped[0] = tapped[1] = 0;
@@ -806,6 +809,12 @@ static void test_tap(void **state)
 	natmux_mux_set_tap(mux, 0, NULL, NULL);
 	establish(0, "203.0.113.9:4500");
 	assert_int_equal(tapped[0], 2);
+	/* What the mux itself says is shown as well. */
+	natmux_mux_set_tap(mux, 1u << NATMUX_CLASS_STUN, tap, NULL);
+	make_stun(stun, 0x0001, sizeof(stun));
+	assert_int_equal(answers(0, "203.0.113.9:1", stun, sizeof(stun), out), 1);
+	assert_int_equal(tapped[0], 3);
+	assert_int_equal(tapped[1], 3);
 	stop();
 }
 
