@@ -21,9 +21,9 @@
 #include "bench/stopwatch.h"
 
 enum {
-	REPEAT = 5,
-	WARM_UP_MS = 40,
-	TAIL_MS = 20,   /* the sender outlives the measurement */
+	REPEAT = 11,
+	WARM_UP_MS = 20,
+	TAIL_MS = 10,   /* the sender outlives the measurement */
 	DRAIN_MS = 500, /* for what is still in the queue afterwards */
 };
 
