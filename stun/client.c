@@ -52,14 +52,12 @@ void nm_stun_client_free(struct nm_stun_client *client)
 uint64_t nm_stun_pair_pause(const struct nm_stun_pair *pair, uint32_t refresh_ms)
 {
 	uint64_t max_ms = refresh_ms > NM_STUN_BACKOFF_MAX_MS ? refresh_ms : NM_STUN_BACKOFF_MAX_MS;
-	unsigned int doublings = pair->failures > 16 ? 16 : pair->failures;
-	uint64_t pause_ms;
+	uint64_t pause_ms = refresh_ms;
 
 	if (pair->answers == 0 && pair->failures == 0)
 		return 0;
-	if (doublings == 0)
-		return refresh_ms;
-	pause_ms = (uint64_t)refresh_ms << (doublings - 1);
+	for (unsigned int i = 1; i < pair->failures && pause_ms < max_ms; i++)
+		pause_ms *= 2;
 	return pause_ms < max_ms ? pause_ms : max_ms;
 }
 
