@@ -17,6 +17,8 @@ struct nm_handoff_setup {
 	struct natmux_log log;
 	/* What comes from the IKE daemon, already told to natmux_mux_sent(). */
 	void (*send)(void *user, const struct natmux_train *trains, size_t n);
+	/* The handoff cannot go on, and the log says why: natmuxd has to stop. */
+	void (*failed)(void *user);
 	void *user;
 };
 

@@ -48,13 +48,23 @@ static void relay_packets(
 	setup->send(setup->user, trains, count);
 }
 
+/* Somebody removed the device. Making a new one takes capabilities that were given up. */
+static void give_up(struct tun_handoff *handoff)
+{
+	const struct nm_handoff_setup *setup = &handoff->base.setup;
+
+	nm_log(&setup->log, NATMUX_LOG_ERROR, "TUN device %s is gone: natmuxd has to be restarted",
+		nm_tun_name(handoff->tun));
+	uv_poll_stop(&handoff->poll);
+	setup->failed(setup->user);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct tun_handoff *handoff = poll->data;
 
 	(void)events;
-	if (status < 0)
-		return;
+	(void)status; /* an error of the device shows when it is read */
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		struct nm_tun_packet packets[PACKETS_MAX];
 		size_t n = nm_tun_read(handoff->tun, packets, PACKETS_MAX);
@@ -66,6 +76,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		if (n < PACKETS_MAX)
 			break;
 	}
+	if (nm_tun_status(handoff->tun)->is_gone)
+		give_up(handoff);
 }
 
 static void close_tun(struct nm_handoff_link *base)

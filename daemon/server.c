@@ -208,6 +208,19 @@ static int open_net(struct nm_server *server)
 	return natmux_uv_new(&server->loop, server->mux, &net, &server->net);
 }
 
+static void stop(struct nm_server *server);
+
+/* The service manager's turn: natmuxd ends with an error. */
+static void on_failed(void *user)
+{
+	struct nm_server *server = user;
+
+	if (server->is_stopping)
+		return;
+	server->is_stopping = server->has_failed = true;
+	stop(server);
+}
+
 static int open_handoff(struct nm_server *server)
 {
 	struct nm_handoff_setup setup = {
@@ -216,6 +229,7 @@ static int open_handoff(struct nm_server *server)
 		.mux = server->mux,
 		.log = server->log,
 		.send = send_trains,
+		.failed = on_failed,
 		.user = server,
 	};
 
@@ -348,6 +362,8 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 		stop(server);
 	}
 	uv_run(&server->loop, UV_RUN_DEFAULT);
+	if (err == 0 && server->has_failed)
+		err = NATMUX_ESYSTEM;
 	nm_handoff_free(server->handoff);
 	natmux_mux_free(server->mux);
 	uv_loop_close(&server->loop);

@@ -25,7 +25,7 @@ struct nm_server {
 	uint64_t started_ms;
 	uv_signal_t signals[3]; /* INT, TERM, HUP */
 	uv_timer_t watchdog;
-	bool is_stopping;
+	bool is_stopping, has_failed;
 };
 
 /* reload.c: log-level of the configuration, unless the command line says debug. */
