@@ -48,15 +48,11 @@ static void relay_packets(
 	setup->send(setup->user, trains, count);
 }
 
-/* Somebody removed the device. Making a new one takes capabilities that were given up. */
+/* Somebody removed the device, as the log says. A new one takes capabilities that were given up. */
 static void give_up(struct tun_handoff *handoff)
 {
-	const struct nm_handoff_setup *setup = &handoff->base.setup;
-
-	nm_log(&setup->log, NATMUX_LOG_ERROR, "TUN device %s is gone: natmuxd has to be restarted",
-		nm_tun_name(handoff->tun));
 	uv_poll_stop(&handoff->poll);
-	setup->failed(setup->user);
+	handoff->base.setup.failed(handoff->base.setup.user);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
