@@ -117,6 +117,8 @@ static int fill(
 		if (parts[i].len > longest)
 			longest = parts[i].len;
 	}
+	if (shares == 0)
+		return NATMUX_EINVAL;
 	count = clamp(memory_size / stride_for(longest, 0, 1), shares, NM_CORPUS_VISITS);
 	stride = stride_for(longest, memory_size, count);
 	for (size_t i = 0; i < count; i++) {

@@ -39,7 +39,7 @@ struct nm_corpus_part {
 /*
  * Generates datagrams, each in cache lines of its own, spread over about `memory_size` bytes (more
  * where that is too little for the shares of all parts), and the order of visits. The corpus comes
- * zeroed. NATMUX_ENOMEM, NATMUX_ERANGE (see gen.h): then it is empty.
+ * zeroed. NATMUX_EINVAL (no shares), NATMUX_ENOMEM, NATMUX_ERANGE (see gen.h): then it is empty.
  */
 int nm_corpus_generate(
 	struct nm_corpus *corpus, const struct nm_corpus_part *parts, size_t n, size_t memory_size);

@@ -33,7 +33,8 @@ static _Noreturn void exec_ip(int netns, char *command)
 	for (char *arg = strtok_r(command, " ", &rest); arg && n < ARGS_MAX;
 		arg = strtok_r(NULL, " ", &rest))
 		args[n++] = arg;
-	execvp(args[0], args);
+	if (n > 0)
+		execvp(args[0], args);
 	_exit(127);
 }
 

@@ -99,17 +99,19 @@ static bool parse_option(const struct table *table, int argc, char **argv, int *
 	size_t len = equals ? (size_t)(equals - name) : strlen(name);
 	const struct nm_option *option = find_option(table, name, len);
 	const char *text = equals ? equals + 1 : NULL;
+	bool is_flag;
 
 	if (!option) {
 		nm_console_error("unknown option --%.*s; see natmux-bench %s --help", (int)len,
 			name, table->scenario);
 		return false;
 	}
-	if (!option->arg && text) {
+	is_flag = option->kind == NM_OPTION_FLAG;
+	if (is_flag && text) {
 		nm_console_error("--%s takes no argument", option->name);
 		return false;
 	}
-	if (option->arg && !text) {
+	if (!is_flag && !text) {
 		if (*at + 1 >= argc) {
 			nm_console_error("--%s needs %s", option->name, option->arg);
 			return false;

@@ -53,7 +53,8 @@ bool nm_goal_is_met(const struct nm_goal *goal);
 
 /*
  * Begins a report on stdout (and in the file of --save). `columns` is borrowed for its life;
- * `argv` (the scenario's name first) goes into the record. NULL, and said on stderr, when the file cannot be opened.
+ * `argv`, the scenario's name first, goes into the record. NULL, and said on stderr, when the file
+ * cannot be opened.
  */
 struct nm_report *nm_report_open(const struct nm_run_options *run, int argc, char **argv,
 	const struct nm_column *columns, size_t n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the generators make is what they say: judged by the classifier and by independent numbers. */
+/* What the generators make is what they say: judged by the classifier and independent numbers. */
 #include "test.h"
 
 #include <natmux/classify.h>
@@ -161,6 +161,7 @@ static void test_corpus_refuses(void **state)
 	(void)state;
 	assert_int_equal(nm_corpus_shuffle(&corpus), NATMUX_EINVAL);
 	assert_int_equal(nm_corpus_generate(&corpus, &odd, 1, 4096), NATMUX_ERANGE);
+	assert_int_equal(nm_corpus_generate(&corpus, &odd, 0, 4096), NATMUX_EINVAL);
 	assert_null(corpus.memory);
 	assert_null(corpus.items);
 	assert_int_equal(corpus.count, 0);

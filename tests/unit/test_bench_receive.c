@@ -3,7 +3,11 @@
 #include "test.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <natmux/error.h>
+#include "bench/netns.h"
 #include "bench/receiver.h"
 #include "bench/sender.h"
 
@@ -31,25 +35,19 @@ static uint64_t receive_all(const struct nm_receiver_ops *ops, void *self, struc
 	return ops->count(self);
 }
 
-static void run_one(
-	const struct nm_receiver_ops *ops, const char *local, uint32_t size, bool is_gso)
+static void run_with(struct nm_sender *sender, const struct nm_receiver_ops *ops,
+	const struct natmux_addr *local, uint32_t size, bool is_gso)
 {
 	struct nm_sender_order order = {.size = size, .time_ms = SEND_MS, .is_gso = is_gso};
 	struct nm_sender_result sent = {0};
-	struct nm_sender *sender;
-	struct natmux_addr addr;
 	uint64_t received;
-	void *self;
+	void *self = ops->open(local, &order.destination);
 
-	assert_int_equal(natmux_addr_parse(local, 0, &addr), 0);
-	assert_int_equal(nm_sender_new(false, &sender), 0);
-	self = ops->open(&addr, &order.destination);
 	assert_non_null(self);
 	assert_int_not_equal(order.destination.port, 0);
 	assert_int_equal(nm_sender_start(sender, &order), 0);
 	received = receive_all(ops, self, sender, &sent);
 	ops->close(self);
-	nm_sender_free(sender);
 	assert_int_equal(sent.error, 0);
 	assert_true(sent.datagrams > 0);
 	/* The queue may have been full; nothing comes twice or from nowhere. */
@@ -57,15 +55,26 @@ static void run_one(
 	assert_true(received <= sent.datagrams);
 }
 
-static void test_every_receiver_counts(void **state)
+static void run_all(struct nm_sender *sender, const struct natmux_addr *local)
 {
-	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(receivers); i++) {
 		if (!receivers[i]->open)
 			continue;
-		run_one(receivers[i], "127.0.0.1", 64, false);
-		run_one(receivers[i], "127.0.0.1", 1428, true);
+		run_with(sender, receivers[i], local, 64, false);
+		run_with(sender, receivers[i], local, 1428, true);
 	}
+}
+
+static void test_every_receiver_counts(void **state)
+{
+	struct nm_sender *sender;
+	struct natmux_addr local;
+
+	(void)state;
+	assert_int_equal(natmux_addr_parse("127.0.0.1", 0, &local), 0);
+	assert_int_equal(nm_sender_new(false, &sender), 0);
+	run_all(sender, &local);
+	nm_sender_free(sender);
 }
 
 static void test_receiver_without_traffic(void **state)
@@ -121,6 +130,39 @@ static void test_sender_refuses(void **state)
 	nm_sender_free(NULL);
 }
 
+/* Tried in a child: this process must stay where it is if the rest cannot follow. */
+static bool may_make_namespaces(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (unshare(CLONE_NEWNET) == 0)
+			execlp("ip", "ip", "-V", (char *)NULL);
+		_exit(1);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* Last: the process does not come back from its namespace. */
+static void test_namespaces(void **state)
+{
+	struct nm_sender *sender;
+	struct natmux_addr local;
+
+	(void)state;
+	if (!may_make_namespaces()) {
+		print_message("skipped: needs the right to make network namespaces, and ip(8)\n");
+		skip();
+	}
+	assert_int_equal(nm_sender_new(true, &sender), 0);
+	assert_int_equal(nm_netns_connect(nm_sender_pid(sender), false, &local), 0);
+	run_all(sender, &local);
+	assert_int_equal(natmux_addr_parse("2001:2::1", 0, &local), 0);
+	run_all(sender, &local);
+	nm_sender_free(sender);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -128,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_receiver_without_traffic),
 		cmocka_unit_test(test_receiver_refuses_a_foreign_address),
 		cmocka_unit_test(test_sender_refuses),
+		cmocka_unit_test(test_namespaces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
