@@ -266,7 +266,8 @@ static struct nm_spread spread_of(const struct cell *cell, unsigned int which, m
 	return nm_spread_of(values, cell->rounds);
 }
 
-static void report_row(struct nm_report *report, const struct cell *cell, unsigned int which)
+static void report_row(struct nm_report *report, const struct bench *bench, const struct cell *cell,
+	unsigned int which)
 {
 	struct nm_field fields[COLUMN_COUNT] = {
 		[COLUMN_SIZE] = {.count = cell->size},
@@ -277,9 +278,10 @@ static void report_row(struct nm_report *report, const struct cell *cell, unsign
 		[COLUMN_SENT] = {.real = spread_of(cell, which, sent_of).median},
 		[COLUMN_LOSS] = {.real = spread_of(cell, which, loss_of).median},
 		[COLUMN_OF_BARE] = {.spread = spread_of(cell, which, of_bare)},
-		[COLUMN_OF_UV] = {.spread = spread_of(cell, which, of_uv)},
 	};
 
+	if (bench->is_available[UV])
+		fields[COLUMN_OF_UV].spread = spread_of(cell, which, of_uv);
 	if (which == NATMUX && cell->size != 512)
 		fields[COLUMN_GOAL_BARE].goal = (struct nm_goal){
 			NM_GOAL_AT_LEAST, GOAL_OF_BARE, fields[COLUMN_OF_BARE].spread.median};
@@ -294,7 +296,7 @@ static void report_rows(struct nm_report *report, const struct bench *bench)
 	for (size_t i = 0; i < bench->cell_count; i++)
 		for (unsigned int which = 0; which < RECEIVER_COUNT; which++)
 			if (bench->cells[i].rounds > 0 && bench->is_available[which])
-				report_row(report, &bench->cells[i], which);
+				report_row(report, bench, &bench->cells[i], which);
 }
 
 static void check_available(struct nm_report *report, struct bench *bench)

@@ -249,7 +249,7 @@ static void print_cell(const struct nm_report *report, size_t column, const char
 	fputs(is_last ? "\n" : "  ", stdout);
 }
 
-static void print_table(const struct nm_report *report)
+static void print_rows(const struct nm_report *report)
 {
 	int widths[NM_REPORT_COLUMNS_MAX];
 
@@ -261,7 +261,13 @@ static void print_table(const struct nm_report *report)
 	for (size_t row = 0; row < report->row_count; row++)
 		for (size_t i = 0; i < report->column_count; i++)
 			print_cell(report, i, report->rows[row][i], widths[i]);
-	if (report->note_count > 0)
+}
+
+static void print_table(const struct nm_report *report)
+{
+	if (report->row_count > 0)
+		print_rows(report);
+	if (report->row_count > 0 && report->note_count > 0)
 		putchar('\n');
 	for (size_t i = 0; i < report->note_count; i++)
 		printf("%s\n", report->notes[i]);
