@@ -154,8 +154,12 @@ static void input_run(
 static enum natmux_class class_here(
 	struct natmux_mux *mux, const struct natmux_path *path, const uint8_t *data, size_t len)
 {
-	enum natmux_class cls = natmux_classify(data, len);
+	enum natmux_class cls;
 
+	/* Nearly every datagram of a busy port: steps 3 and 4 of the rule say no, so it is ESP. */
+	if (len >= 8 && nm_get32(data) != 0 && !nm_stun_has_cookie(data, len))
+		return NATMUX_CLASS_ESP;
+	cls = natmux_classify(data, len);
 	if (cls == NATMUX_CLASS_ESP && nm_stun_has_cookie(data, len)) {
 		if (nm_stun_port_claims(mux, path, data, len))
 			return NATMUX_CLASS_STUN;
