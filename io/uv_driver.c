@@ -192,8 +192,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	struct uv_socket *socket = poll->data;
 	struct natmux_uv *uv = socket->driver;
 
-	(void)status; /* an error of the socket: the receive call reports and clears it */
 	(void)events;
+	/* An error of the socket: the receive call clears it, but libuv has stopped looking. */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_readable);
 	for (uint32_t calls = 0; calls < uv->budget; calls++) {
 		size_t n = nm_udp_recv(socket->udp, uv->received, TRAINS);
 		bool has_more = nm_udp_has_more(socket->udp);

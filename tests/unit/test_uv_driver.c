@@ -386,6 +386,39 @@ static void test_truncated_are_counted(void **state)
 	udp_peer_close(&peer);
 }
 
+static void keep_fd(uv_handle_t *handle, void *fd)
+{
+	if (uv_handle_get_type(handle) == UV_POLL)
+		assert_int_equal(uv_fileno(handle, fd), 0);
+}
+
+/*
+ * Libuv takes a descriptor with an error out of the loop: it has to come back, or the port is deaf.
+ * Here the error is an ICMP message; in life it is `ss -K`, which aborts sockets.
+ */
+static void test_error_does_not_deafen(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1"), gone = udp_peer_open("127.0.0.1");
+	struct natmux_train train = train_to(&gone, NULL, 0);
+	struct msghdr from_queue = {0};
+	struct natmux_addr to;
+	int fd = -1, on = 1;
+
+	(void)state;
+	start_at("127.0.0.1");
+	uv_walk(&loop, keep_fd, &fd);
+	to = target(0, NULL);
+	assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)), 0);
+	udp_peer_close(&gone);
+	natmux_uv_send(uv, &train, 1);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	while (recvmsg(fd, &from_queue, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0)
+		;
+	udp_peer_send(&peer, &to, ike_init, IKE_LEN, 0, 0);
+	run_until(1);
+	udp_peer_close(&peer);
+}
+
 /* One wake-up takes what the budget allows; then others get their turn. */
 static void test_budget(void **state)
 {
@@ -665,6 +698,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_socket, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drops_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncated_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_error_does_not_deafen, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sink_sends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sink_closes, setup, teardown),
