@@ -15,7 +15,8 @@ enum { BACKLOG = 16 };
 
 static int fail(int error, char *message, size_t size, const char *what, const char *path)
 {
-	snprintf(message, size, "control socket %s: %s: %s", path, what, strerror(errno));
+	snprintf(message, size, "control socket %s: %s: %s%s", path, what, strerror(errno),
+		errno == ENOENT ? " (make the directory first)" : "");
 	return error;
 }
 
