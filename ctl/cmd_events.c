@@ -46,6 +46,8 @@ static void print_kept(struct nm_ctl *ctl, const json_t *result)
 
 	for (size_t i = 0; i < json_array_size(list); i++)
 		nm_ctl_print_event(ctl, json_array_get(list, i));
+	if (json_array_size(list) == 0)
+		nm_print(ctl, "nothing has happened yet\n");
 }
 
 /* A line of the stream. */

@@ -102,6 +102,8 @@ enum nm_ctl_exit nm_ctl_bad_option(char **argv)
 
 enum nm_ctl_exit nm_ctl_no_arguments(int argc, char **argv, int first)
 {
+	if (argc > first && argv[first][0] == '-')
+		return nm_ctl_usage(argv[0], "unknown option \"%s\"", argv[first]);
 	if (argc > first)
 		return nm_ctl_usage(argv[0], "\"%s\" is one word too many", argv[first]);
 	return NM_CTL_OK;
