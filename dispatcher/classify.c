@@ -8,19 +8,16 @@
 #include "base/bytes.h"
 #include "base/export.h"
 #include "stun/check.h"
-
-enum {
-	NON_ESP_MARKER_LEN = 4, /* RFC 3948 2.2 */
-	IKE_HEADER_LEN = 28,    /* RFC 7296 3.1; RFC 2408 3.1 has the same size */
-};
+#include "wire/ike.h"
+#include "wire/natt.h"
 
 /* Fewer than 8 bytes: nothing here is STUN, and nothing with a marker has an IKE header. */
 static enum natmux_class classify_short(const uint8_t *data, size_t len)
 {
 	/* RFC 3948 2.3: exactly one octet, 0xff. */
-	if (len == 1 && data[0] == 0xff)
+	if (nm_natt_is_keepalive(data, len))
 		return NATMUX_CLASS_KEEPALIVE;
-	if (len < NON_ESP_MARKER_LEN || nm_get32(data) == 0)
+	if (len < NM_NATT_MARKER_LEN || nm_get32(data) == 0)
 		return NATMUX_CLASS_RUNT;
 	/* Too short for ESP as well, but how short that is, only the SA knows. */
 	return NATMUX_CLASS_ESP;
@@ -32,8 +29,7 @@ NM_EXPORT enum natmux_class natmux_classify(const uint8_t *data, size_t len)
 		return classify_short(data, len);
 	/* RFC 3948 2.2: ESP never has an SPI of zero, so four zero octets are the Non-ESP marker. */
 	if (nm_get32(data) == 0)
-		return len < NON_ESP_MARKER_LEN + IKE_HEADER_LEN ? NATMUX_CLASS_RUNT
-								 : NATMUX_CLASS_IKE;
+		return len < NM_IKE_MIN ? NATMUX_CLASS_RUNT : NATMUX_CLASS_IKE;
 	/* RFC 8489 6.3, 14.7: the cookie is an ESP sequence number like any other without a CRC. */
 	if (nm_stun_has_cookie(data, len) && nm_stun_has_right_fingerprint(data, len))
 		return NATMUX_CLASS_STUN;

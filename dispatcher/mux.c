@@ -8,6 +8,7 @@
 
 #include "base/export.h"
 #include "stun/client.h"
+#include "wire/natt.h"
 
 enum { RATE_SETS = 1024, MS_MAX = 7 * 24 * 3600 * 1000 };
 
@@ -30,7 +31,7 @@ NM_EXPORT void natmux_mux_config_defaults(struct natmux_mux_config *config, size
 		.prefix6_bits = 56,
 		.responder = NATMUX_RESPONDER_STRICT,
 		.keepalive = NATMUX_KEEPALIVE_AUTO,
-		.keepalive_ms = 20000,
+		.keepalive_ms = NM_NATT_KEEPALIVE_MS,
 		.stun_refresh_ms = 25000,
 	};
 
@@ -264,10 +265,11 @@ static void send_keepalives(struct natmux_mux *mux, uint64_t now_ms)
 			/* Queue full: the deadline stays, the caller drains and comes again. */
 			if (!buf)
 				return;
-			buf[0] = 0xff;
-			nm_txq_commit(&mux->txq, 1, &flow->path);
+			buf[0] = NM_NATT_KEEPALIVE_OCTET;
+			nm_txq_commit(&mux->txq, NM_NATT_KEEPALIVE_LEN, &flow->path);
 			flow->keepalives_tx++;
-			nm_mux_count(&mux->stats.tx[NATMUX_CLASS_KEEPALIVE], 1, 1);
+			nm_mux_count(
+				&mux->stats.tx[NATMUX_CLASS_KEEPALIVE], 1, NM_NATT_KEEPALIVE_LEN);
 		}
 		nm_flow_kept_alive(&mux->flows, now_ms, number);
 	}
