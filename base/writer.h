@@ -66,22 +66,6 @@ static inline void nm_write32(struct nm_writer *w, uint32_t v)
 		nm_put32(p, v);
 }
 
-static inline void nm_write64(struct nm_writer *w, uint64_t v)
-{
-	uint8_t *p = nm_write_room(w, 8);
-
-	if (p)
-		nm_put64(p, v);
-}
-
-static inline void nm_write_zeros(struct nm_writer *w, size_t n)
-{
-	uint8_t *p = nm_write_room(w, n);
-
-	if (p)
-		memset(p, 0, n);
-}
-
 static inline bool nm_writer_ok(const struct nm_writer *w)
 {
 	return !w->failed;

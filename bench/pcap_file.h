@@ -9,7 +9,7 @@
 /*
  * Adds the payload of every whole UDP datagram in a pcap file to the corpus. On failure one line
  * for people stands in `error`: NATMUX_EUNSUPPORTED, NATMUX_ESYSTEM, NATMUX_EMALFORMED (not a pcap
- * file), NATMUX_NOTFOUND (no UDP in it), NATMUX_ENOMEM, NATMUX_EFULL.
+ * file), NATMUX_ENOTFOUND (no UDP in it), NATMUX_ENOMEM, NATMUX_EFULL.
  */
 int nm_pcap_file_read(const char *path, struct nm_corpus *corpus, char *error, size_t size);
 

@@ -30,7 +30,7 @@ struct capture {
 	bool is_pipe;
 };
 
-void nm_ctl_print_datagram(struct nm_ctl *ctl, const json_t *datagram)
+static void print_datagram(struct nm_ctl *ctl, const json_t *datagram)
 {
 	uint64_t us = nm_get_count(datagram, "time_us");
 	bool is_sent = strcmp(nm_get_text(datagram, "direction"), "out") == 0;
@@ -55,7 +55,7 @@ static enum nm_ctl_exit show_datagram(struct capture *capture, const json_t *dat
 		if (ctl->is_json)
 			nm_ctl_print_json(ctl, datagram);
 		else
-			nm_ctl_print_datagram(ctl, datagram);
+			print_datagram(ctl, datagram);
 		return fflush(ctl->out) == 0 ? NM_CTL_OK : NM_CTL_REFUSED;
 	}
 	if (nm_captured_decode(datagram, capture->packet) < 0) {

@@ -32,7 +32,6 @@ void nm_ctl_print_drops(struct nm_ctl *ctl, const json_t *result);
 void nm_ctl_print_servers(struct nm_ctl *ctl, const json_t *result);
 void nm_ctl_print_aliases(struct nm_ctl *ctl, const json_t *result);
 void nm_ctl_print_event(struct nm_ctl *ctl, const json_t *event);
-void nm_ctl_print_datagram(struct nm_ctl *ctl, const json_t *datagram);
 
 struct nm_doctor_report;
 void nm_ctl_print_report(struct nm_ctl *ctl, const struct nm_doctor_report *report);

@@ -37,7 +37,8 @@ static bool is_natmuxd(const struct nm_doctor_holder *holder)
 	return strcmp(holder->name, "natmuxd") == 0;
 }
 
-const struct nm_doctor_holder *nm_doctor_holder_of(
+/* Who holds a port for that family, natmuxd only if nobody else does; NULL: nobody. */
+static const struct nm_doctor_holder *holder_of(
 	const struct nm_doctor_facts *facts, uint16_t port, enum natmux_family family)
 {
 	const struct nm_doctor_holder *found = NULL;
@@ -54,7 +55,7 @@ const struct nm_doctor_holder *nm_doctor_holder_of(
 
 bool nm_doctor_port_is_ours(const struct nm_doctor_facts *facts, enum natmux_family family)
 {
-	const struct nm_doctor_holder *holder = nm_doctor_holder_of(facts, facts->port, family);
+	const struct nm_doctor_holder *holder = holder_of(facts, facts->port, family);
 	enum nm_known bind = (family == NATMUX_FAMILY_IPV4 ? facts->bind4 : facts->bind6).works;
 
 	return holder ? is_natmuxd(holder) : bind != NM_NO;
@@ -162,7 +163,7 @@ static bool lacks_family(int error)
 static void judge_port(const struct nm_doctor_facts *facts, struct nm_doctor_report *report,
 	enum natmux_family family)
 {
-	const struct nm_doctor_holder *holder = nm_doctor_holder_of(facts, facts->port, family);
+	const struct nm_doctor_holder *holder = holder_of(facts, facts->port, family);
 	const struct nm_doctor_probe *bind =
 		family == NATMUX_FAMILY_IPV4 ? &facts->bind4 : &facts->bind6;
 	bool is_ours = nm_doctor_port_is_ours(facts, family);
@@ -192,11 +193,11 @@ static void judge_port(const struct nm_doctor_facts *facts, struct nm_doctor_rep
 static void judge_port_500(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
 	const struct nm_doctor_holder *holder =
-		nm_doctor_holder_of(facts, NM_DOCTOR_IKE_PORT, NATMUX_FAMILY_IPV4);
+		holder_of(facts, NM_DOCTOR_IKE_PORT, NATMUX_FAMILY_IPV4);
 	struct nm_doctor_row *row = add(report, "port-500", NM_VERDICT_OK);
 
 	if (!holder)
-		holder = nm_doctor_holder_of(facts, NM_DOCTOR_IKE_PORT, NATMUX_FAMILY_IPV6);
+		holder = holder_of(facts, NM_DOCTOR_IKE_PORT, NATMUX_FAMILY_IPV6);
 	if (holder)
 		describe_holder(holder, row->finding);
 	else

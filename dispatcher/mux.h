@@ -11,7 +11,7 @@
 
 struct nm_stun_client;
 
-enum { NM_RUNS_MAX = 64, NM_LOCALS_MAX = 16 };
+enum { NM_RUNS_MAX = 64 };
 
 /* Trains of one class that wait for their sink until the vector is full or the input ends. */
 struct nm_runs {

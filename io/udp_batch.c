@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <natmux/error.h>
 
-void nm_udp_slot_prepare(struct nm_udp_rx *rx, unsigned int slot)
+/* Makes a receive slot ready for its first call. */
+static void prepare_slot(struct nm_udp_rx *rx, unsigned int slot)
 {
 	rx->iovs[slot].iov_base = rx->buffers + (size_t)slot * NM_UDP_STRIDE;
 	rx->iovs[slot].iov_len = NM_UDP_BUFFER;
@@ -32,7 +33,7 @@ int nm_udp_batch_new(const struct nm_sys *sys, struct nm_udp_batch **batch)
 		return NATMUX_ENOMEM;
 	}
 	for (unsigned int i = 0; i < NM_UDP_MESSAGES; i++)
-		nm_udp_slot_prepare(&b->rx, i);
+		prepare_slot(&b->rx, i);
 	*batch = b;
 	return 0;
 }

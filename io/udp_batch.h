@@ -91,9 +91,6 @@ struct nm_udp {
 	struct nm_udp_status status;
 };
 
-/* Makes a receive slot ready for its first call. */
-void nm_udp_slot_prepare(struct nm_udp_rx *rx, unsigned int slot);
-
 /* Makes a used slot ready for the next one: undoes what the kernel has written into it. */
 static inline void nm_udp_slot_again(struct nm_udp_rx *rx, unsigned int slot)
 {
