@@ -36,7 +36,13 @@ static void flush_class(struct natmux_mux *mux, uint64_t now_ms, enum natmux_cla
 		return;
 	/* Before the call: a sink that ends up here again must not see the same trains twice. */
 	runs->count = 0;
-	runs->ops->input(runs->self, now_ms, runs->trains, count);
+	if (runs->ops) {
+		runs->ops->input(runs->self, now_ms, runs->trains, count);
+		return;
+	}
+	/* The sink of another class, which came first, took this one's away. */
+	for (uint32_t i = 0; i < count; i++)
+		natmux_mux_drop(mux, NATMUX_DROP_NO_SINK, natmux_train_count(&runs->trains[i]));
 }
 
 void nm_dispatch_flush(struct natmux_mux *mux, uint64_t now_ms)

@@ -283,6 +283,30 @@ static void test_sinks_are_checked(void **state)
 	stop();
 }
 
+static void take_esp_away(void *self, uint64_t now_ms, const struct natmux_train *trains, size_t n)
+{
+	keep(self, now_ms, trains, n);
+	assert_int_equal(natmux_mux_set_sink(mux, NATMUX_CLASS_ESP, NULL, NULL), 0);
+}
+
+/* What waited for a sink that another one has taken away in the meantime is a drop, not a crash. */
+static void test_sink_is_taken_away(void **state)
+{
+	static const struct natmux_sink_ops taker = {.name = "taker", .input = take_esp_away};
+	struct natmux_train trains[2] = {{.data = esp_packet, .len = sizeof(esp_packet)},
+		{.data = ike_init, .len = IKE_LEN}};
+
+	(void)state;
+	start();
+	assert_int_equal(natmux_mux_set_sink(mux, NATMUX_CLASS_IKE, &taker, &ike), 0);
+	trains[0].path = trains[1].path = path_of("203.0.113.9:4500");
+	natmux_mux_input(mux, 0, trains, 2);
+	assert_int_equal(ike.datagrams, 1);
+	assert_int_equal(esp.datagrams, 0);
+	assert_int_equal(drops(NATMUX_DROP_NO_SINK), 1);
+	stop();
+}
+
 static void test_each_class_to_its_owner(void **state)
 {
 	const struct natmux_stats *stats;
@@ -756,6 +780,31 @@ static void test_peers(void **state)
 	stop();
 }
 
+/* The owner begins and leaves the local address to the kernel: the answer opens no flow, it has one. */
+static void test_owner_begins_anywhere(void **state)
+{
+	static const uint8_t zeros[16];
+	uint8_t answer[IKE_LEN];
+	struct natmux_train first = {.data = ike_init, .len = IKE_LEN};
+
+	(void)state;
+	start();
+	first.flow = NATMUX_FLOW_NONE;
+	first.path = path_of("203.0.113.9:4500");
+	first.path.local.port = 0;
+	memcpy(first.path.local.ip, zeros, sizeof(zeros));
+	natmux_mux_sent(mux, 0, &first, 1);
+	memcpy(answer, ike_init, IKE_LEN);
+	answer[12] = 1;    /* the responder's SPI */
+	answer[23] = 0x20; /* a response (RFC 7296 3.1): opens nothing */
+	input(1, "203.0.113.9:4500", answer, IKE_LEN);
+	assert_int_equal(ike.datagrams, 1);
+	assert_int_equal(drops(NATMUX_DROP_IKE_HEADER), 0);
+	input(1, "203.0.113.8:4500", answer, IKE_LEN);
+	assert_int_equal(drops(NATMUX_DROP_IKE_HEADER), 1);
+	stop();
+}
+
 static void check_flow(void *user, const struct natmux_flow_info *info)
 {
 	(*(size_t *)user)++;
@@ -824,6 +873,7 @@ int main(void)
 		cmocka_unit_test(test_config_is_checked),
 		cmocka_unit_test(test_reconfigure),
 		cmocka_unit_test(test_sinks_are_checked),
+		cmocka_unit_test(test_sink_is_taken_away),
 		cmocka_unit_test(test_each_class_to_its_owner),
 		cmocka_unit_test(test_martians),
 		cmocka_unit_test(test_ike_opens_a_flow),
@@ -844,6 +894,7 @@ int main(void)
 		cmocka_unit_test(test_output_is_bounded),
 		cmocka_unit_test(test_mapped_address),
 		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_owner_begins_anywhere),
 		cmocka_unit_test(test_flow_counters),
 		cmocka_unit_test(test_tap),
 	};
