@@ -75,14 +75,27 @@ static uint32_t find_exactly(const struct nm_flow_table *table, const struct nat
 	return nm_htab_find(&table->index, hash_path(table, path), flow_is, table, path);
 }
 
-static uint32_t find_any_local(const struct nm_flow_table *table, const struct natmux_path *path)
+/* The path of whoever leaves the local address to the kernel. */
+static struct natmux_path any_local(const struct natmux_path *path)
 {
-	struct natmux_path any = {
+	return (struct natmux_path){
 		.local.family = path->remote.family,
 		.remote = path->remote,
 	};
+}
 
-	return nm_list_is_empty(&table->peers) ? NM_HTAB_NONE : find_exactly(table, &any);
+static bool is_any_local(const struct natmux_path *path)
+{
+	struct natmux_path any = any_local(path);
+
+	return has_path(path, &any);
+}
+
+static uint32_t find_any_local(const struct nm_flow_table *table, const struct natmux_path *path)
+{
+	struct natmux_path any = any_local(path);
+
+	return table->any_local == 0 ? NM_HTAB_NONE : find_exactly(table, &any);
 }
 
 _Static_assert(NM_HTAB_NONE == NATMUX_FLOW_NONE, "one number for none");
@@ -120,12 +133,13 @@ void nm_flow_close(struct nm_flow_table *table, uint32_t number)
 	nm_list_move_last(&table->free, &flow->activity);
 	flow->is_open = false;
 	table->count--;
+	table->any_local -= is_any_local(&flow->path);
 }
 
-/* Closes the oldest flow that an unauthenticated sender may push out. */
-static bool make_room(struct nm_flow_table *table)
+/* Closes the oldest flow of a stranger in the first of the states up to `last` that has one. */
+static bool make_room(struct nm_flow_table *table, enum natmux_flow_state last)
 {
-	for (int state = NATMUX_FLOW_NEW; state <= NATMUX_FLOW_ANSWERED; state++) {
+	for (unsigned int state = NATMUX_FLOW_NEW; state <= (unsigned int)last; state++) {
 		struct nm_list *oldest = nm_list_first(&table->by_state[state]);
 
 		if (oldest) {
@@ -142,7 +156,8 @@ static struct nm_flow *take_free(struct nm_flow_table *table)
 {
 	struct nm_flow *flow;
 
-	if (table->count == table->max && !make_room(table))
+	/* An unauthenticated sender pushes out nothing better. */
+	if (table->count == table->max && !make_room(table, NATMUX_FLOW_ANSWERED))
 		return NULL;
 	if (nm_list_is_empty(&table->free)) {
 		flow = &table->flows[table->touched++];
@@ -172,6 +187,7 @@ int nm_flow_open(struct nm_flow_table *table, uint64_t now_ms, const struct natm
 	nm_htab_add(&table->index, flow->hash, *number);
 	nm_list_move_last(&table->by_state[NATMUX_FLOW_NEW], &flow->activity);
 	table->count++;
+	table->any_local += is_any_local(path);
 	table->has_last = false;
 	return 0;
 }
@@ -202,6 +218,9 @@ int nm_flow_open_peer(struct nm_flow_table *table, uint64_t now_ms, const char *
 	if (found != NATMUX_FLOW_NONE && table->flows[found].is_peer)
 		return NATMUX_EEXISTS;
 	if (found == NATMUX_FLOW_NONE) {
+		/* Who is configured goes before strangers, whatever they have proved. */
+		if (table->count == table->max)
+			make_room(table, NATMUX_FLOW_ESTABLISHED);
 		err = nm_flow_open(table, now_ms, path, &found);
 		if (err < 0)
 			return err;

@@ -42,6 +42,7 @@ struct nm_flow_table {
 	uint32_t max;
 	uint32_t touched; /* flows from here on have never been used: their memory is untouched */
 	uint32_t count;
+	uint32_t any_local; /* flows of them whose local address is a bare family */
 	struct nm_htab index;
 	uint8_t key[NM_RATE_KEY_BYTES];
 	/* What was looked up last, found or not: trains of one path come in runs. */
@@ -63,7 +64,8 @@ void nm_flow_table_done(struct nm_flow_table *table);
 
 /*
  * The number of the flow of a path, or NATMUX_FLOW_NONE. A flow whose local address is a bare
- * family, as a configured peer's is, stands for its remote address on every local one.
+ * family, as a configured peer's is and that of an owner who leaves the choice to the kernel,
+ * stands for its remote address on every local one.
  */
 uint32_t nm_flow_find(struct nm_flow_table *table, const struct natmux_path *path);
 
@@ -77,7 +79,11 @@ struct nm_flow *nm_flow_get(const struct nm_flow_table *table, uint32_t flow);
 int nm_flow_open(struct nm_flow_table *table, uint64_t now_ms, const struct natmux_path *path,
 	uint32_t *flow);
 
-/* Opens the flow of a peer, or makes a peer of the flow that the path has. NATMUX_EEXISTS: name. */
+/*
+ * Opens the flow of a peer, or makes a peer of the flow that the path has. When the table is full
+ * a stranger makes room, if need be the ESTABLISHED one whose owner has been silent for longest.
+ * NATMUX_EEXISTS: name; NATMUX_EFULL: all are peers.
+ */
 int nm_flow_open_peer(struct nm_flow_table *table, uint64_t now_ms, const char *name,
 	const struct natmux_path *path, uint32_t *flow);
 

@@ -293,6 +293,13 @@ static int refuse(struct nm_unix_hub *hub, struct client *client, enum nm_frame_
 	return 0;
 }
 
+static bool is_wildcard(const struct natmux_addr *addr)
+{
+	static const uint8_t zero[16];
+
+	return memcmp(addr->ip, zero, sizeof(zero)) == 0;
+}
+
 static int datagram(struct client *client, const struct nm_frame *frame, struct natmux_train *train)
 {
 	struct natmux_train result = {
@@ -304,7 +311,9 @@ static int datagram(struct client *client, const struct nm_frame *frame, struct 
 		.path = frame->path,
 	};
 
-	result.path.local.family = frame->path.remote.family;
+	/* A wildcard, with a port or without, is nobody's address: the kernel chooses. */
+	if (is_wildcard(&frame->path.local))
+		result.path.local = (struct natmux_addr){.family = frame->path.remote.family};
 	client->received += natmux_train_count(&result);
 	*train = result;
 	return 1;

@@ -178,7 +178,8 @@ void natmux_mux_servers(const struct natmux_mux *mux,
 
 /*
  * Makes the flow of a configured peer, which never expires and is never evicted. `name` is copied
- * (1 to 31 bytes). Returns its number in `flow`. NATMUX_EINVAL, NATMUX_EEXISTS, NATMUX_EFULL.
+ * (1 to 31 bytes). Returns its number in `flow`. In a full table a flow that is no peer's makes
+ * room, an established one only if there is no other. NATMUX_EINVAL, NATMUX_EEXISTS, NATMUX_EFULL.
  */
 int natmux_mux_peer_add(struct natmux_mux *mux, uint64_t now_ms, const char *name,
 	const struct natmux_path *path, uint32_t *flow);

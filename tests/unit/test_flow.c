@@ -166,6 +166,47 @@ static void test_full_of_established(void **state)
 	assert_int_equal(closed_count, 2);
 }
 
+/* Who is configured comes in whatever strangers hold; among peers there is nobody to push out. */
+static void test_peers_go_first(void **state)
+{
+	struct natmux_path a = path_of(8), b = path_of(9), c = path_of(10);
+	struct nm_flow_table table;
+	uint32_t flow;
+
+	(void)state;
+	start(&table, 2);
+	open_at(&table, 0, 1);
+	nm_flow_sent(&table, 0, open_at(&table, 0, 2), true);
+	nm_flow_sent(&table, 1, find(&table, 1), true);
+	assert_int_equal(nm_flow_open_peer(&table, 2, "a", &a, &flow), 0);
+	assert_int_equal(closed_count, 1);
+	assert_int_equal(find(&table, 2), NATMUX_FLOW_NONE); /* silent for longer than 1 */
+	assert_true(find(&table, 1) != NATMUX_FLOW_NONE);
+	assert_int_equal(nm_flow_open_peer(&table, 2, "b", &b, &flow), 0);
+	assert_int_equal(nm_flow_open_peer(&table, 2, "c", &c, &flow), NATMUX_EFULL);
+	assert_int_equal(closed_count, 2);
+	nm_flow_table_done(&table);
+}
+
+/* An owner that lets the kernel choose the local address gets its answers, peers or none. */
+static void test_any_local(void **state)
+{
+	struct natmux_path any = path_of(5), concrete = path_of(5);
+	struct nm_flow_table table;
+	uint32_t flow;
+
+	(void)state;
+	start(&table, 4);
+	any.local = (struct natmux_addr){.family = NATMUX_FAMILY_IPV4};
+	assert_int_equal(nm_flow_open(&table, 0, &any, &flow), 0);
+	assert_int_equal(nm_flow_find(&table, &concrete), flow);
+	assert_int_equal(find(&table, 6), NATMUX_FLOW_NONE);
+	nm_flow_close(&table, flow);
+	assert_int_equal(nm_flow_find(&table, &concrete), NATMUX_FLOW_NONE);
+	assert_int_equal(table.any_local, 0);
+	nm_flow_table_done(&table);
+}
+
 static void test_peers(void **state)
 {
 	struct natmux_path any = path_of(5), concrete = path_of(5), other = path_of(6);
@@ -251,6 +292,8 @@ int main(void)
 		cmocka_unit_test(test_eviction),
 		cmocka_unit_test(test_full_of_established),
 		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_peers_go_first),
+		cmocka_unit_test(test_any_local),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_numbers_are_reused_clean),
 	};

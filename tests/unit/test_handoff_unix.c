@@ -441,6 +441,10 @@ static void test_from_client(void **state)
 	assert_true(natmux_addr_equal(&train.path.remote, &frame.path.remote));
 	assert_int_equal(train.path.local.family, NATMUX_FAMILY_IPV4); /* a bare family */
 	assert_int_equal(train.path.local.port, 0);
+	assert_int_equal(natmux_addr_parse("0.0.0.0:4500", 0, &frame.path.local), 0);
+	assert_int_equal(send_frame(client, &frame), 1);
+	assert_int_equal(train.path.local.family, NATMUX_FAMILY_IPV4); /* the same: no address */
+	assert_int_equal(train.path.local.port, 0);
 	assert_int_equal(natmux_addr_parse("192.0.2.1:4500", 0, &frame.path.local), 0);
 	assert_int_equal(send_frame(client, &frame), 1);
 	assert_true(natmux_addr_equal(&train.path.local, &frame.path.local));
