@@ -12,6 +12,7 @@
 
 #include "daemon/config_addr.h"
 #include "daemon/config_keys.h"
+#include "dispatcher/alias.h"
 
 /* Line of the first of the keys that stands in the file, for a message about both. */
 static uint32_t line_of(
@@ -196,6 +197,7 @@ static int check_alias(const struct nm_config *config, const struct nm_config_pe
 	struct nm_config_report *report)
 {
 	struct side side = side_of(config, peer->remote.family);
+	struct nm_alias_pool_config aliases = {*side.daemon, *side.pool};
 	char allowed[NM_CONFIG_ALLOWED_SIZE], pool[NATMUX_ADDR_TEXT];
 
 	if (peer->alias.family == NATMUX_FAMILY_NONE)
@@ -211,6 +213,10 @@ static int check_alias(const struct nm_config *config, const struct nm_config_pe
 			side.pool_key, nm_config_prefix_format(side.pool, pool, sizeof(pool)));
 	else if (nm_config_addr_same_ip(side.daemon, &peer->alias))
 		snprintf(allowed, sizeof(allowed), "any address but relay.%s", side.daemon_key);
+	else if (!nm_alias_is_possible(&aliases, &peer->alias))
+		snprintf(allowed, sizeof(allowed), "one of the first %d addresses of relay.%s (%s)",
+			NM_ALIAS_POOL_MAX, side.pool_key,
+			nm_config_prefix_format(side.pool, pool, sizeof(pool)));
 	else
 		return 0;
 	return refuse_peer(peer, "alias", peer->lines[1], &peer->alias, allowed, report);
@@ -232,8 +238,29 @@ static int check_peer_pair(const struct nm_config_peer *a, const struct nm_confi
 	return 0;
 }
 
+/* Every peer has an alias, if only one that is free. */
+static int check_pools(const struct nm_config *config, struct nm_config_report *report)
+{
+	const struct nm_config_relay *relay = &config->relay;
+	struct nm_alias_pool_config ipv4 = {relay->daemon4, relay->pool4};
+	struct nm_alias_pool_config ipv6 = {relay->daemon6, relay->pool6};
+	uint32_t most;
+
+	if (config->handoff != NM_HANDOFF_RELAY || config->peers_len == 0)
+		return 0;
+	most = nm_alias_capacity(&ipv4) + nm_alias_capacity(&ipv6);
+	if (config->peers_len <= most)
+		return 0;
+	return nm_config_refuse(report, config->peers[most].line, "peer",
+		"found %zu of them, allowed is at most %" PRIu32
+		", the aliases in relay.pool4 and relay.pool6",
+		config->peers_len, most);
+}
+
 static int check_peers(const struct nm_config *config, struct nm_config_report *report)
 {
+	if (check_pools(config, report) < 0)
+		return NATMUX_EINVAL;
 	if (config->peers_len > config->limits.flows)
 		return nm_config_refuse(report, nm_config_line_of(config, "limits", "flows"),
 			"limits.flows",

@@ -97,6 +97,16 @@ uint32_t nm_alias_capacity(const struct nm_alias_pool_config *config)
 	return capacity;
 }
 
+bool nm_alias_is_possible(const struct nm_alias_pool_config *config, const struct natmux_addr *addr)
+{
+	uint32_t index;
+
+	if (!is_valid(config) || addr->family != config->pool.base.family)
+		return false;
+	index = distance(&config->pool.base, addr->ip);
+	return index < pool_size(&config->pool) && is_usable(config, index);
+}
+
 static int pool_init(struct pool *pool, uint8_t family, const struct nm_alias_pool_config *config)
 {
 	uint32_t size;

@@ -39,6 +39,10 @@ struct nm_alias {
  */
 uint32_t nm_alias_capacity(const struct nm_alias_pool_config *config);
 
+/* Whether this address, whose port does not count, is one that the pool can give out. */
+bool nm_alias_is_possible(
+	const struct nm_alias_pool_config *config, const struct natmux_addr *addr);
+
 /*
  * `flows_max`: flow numbers are below it. `port` is that of every alias. NATMUX_EINVAL: both
  * families off, or one with nothing to give out; NATMUX_ENOMEM. Nothing is allocated later.

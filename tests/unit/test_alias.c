@@ -97,6 +97,32 @@ static void test_capacity(void **state)
 	assert_int_equal(nm_alias_capacity(&off), 0);
 }
 
+static void test_possible(void **state)
+{
+	static const struct {
+		const char *daemon, *prefix, *addr;
+		bool is_possible;
+	} cases[] = {
+		{"100.64.0.1", "100.64.0.0/24", "100.64.0.2", true},
+		{"100.64.0.1", "100.64.0.0/24", "100.64.0.1", false},
+		{"100.64.0.1", "100.64.0.0/24", "100.64.0.0", false},
+		{"100.64.0.1", "100.64.0.0/24", "100.64.0.255", false},
+		{"100.64.0.1", "100.64.0.0/24", "100.64.1.0", false},
+		{"100.64.0.1", "100.64.0.0/24", "fd00::2", false},
+		{"fd00::1", "fd00::/64", "fd00::ffff", true},
+		{"fd00::1", "fd00::/64", "fd00::1:0", false}, /* in the prefix, not in the pool */
+		{"fd00::1", "100.64.0.0/24", "100.64.0.2", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct nm_alias_pool_config config = pool(cases[i].daemon, cases[i].prefix);
+		struct natmux_addr candidate = addr(cases[i].addr);
+
+		assert_int_equal(nm_alias_is_possible(&config, &candidate), cases[i].is_possible);
+	}
+}
+
 static void test_new_refuses(void **state)
 {
 	struct nm_alias_pool_config ipv4 = pool("100.64.0.1", "100.64.0.0/24");
@@ -333,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_possible),
 		cmocka_unit_test(test_new_refuses),
 		cmocka_unit_test(test_all_of_a_pool),
 		cmocka_unit_test(test_flow_numbers),
