@@ -86,15 +86,22 @@ setup_allow_services() {
 	fi
 }
 
-# policy-rc.d keeps a service from starting now; this keeps it from starting at the next boot.
+# policy-rc.d keeps a service from starting now; this keeps it from starting at the next boot, with
+# systemd and without.
 setup_disable_services() {
-	local unit
+	local path name
 
-	for unit in $(dpkg -L "$@" 2>/dev/null | sed -n 's|.*/systemd/system/\([^/@]*\.service\)$|\1|p' |
+	for path in $(dpkg -L "$@" 2>/dev/null | grep -E '/systemd/system/[^/@]+\.service$|/init\.d/.' |
 		sort -u); do
-		if command -v systemctl >/dev/null; then
-			setup_as_root systemctl --quiet disable "$unit" 2>/dev/null || true
-		fi
+		name=$(basename "$path")
+		case $path in
+		*.service)
+			setup_as_root systemctl --quiet disable "$name" 2>/dev/null ||
+				setup_as_root env DPKG_MAINTSCRIPT_PACKAGE="$name" \
+					deb-systemd-helper disable "$name" >/dev/null 2>&1 || true
+			;;
+		*) setup_as_root update-rc.d "$name" disable >/dev/null 2>&1 || true ;;
+		esac
 	done
 }
 
