@@ -13,7 +13,7 @@ enum { NM_PACKET_HEADER_MAX = 48 /* IPv6 40 + UDP 8 */ };
 
 struct nm_packet {
 	uint8_t header[NM_PACKET_HEADER_MAX]; /* IP and UDP */
-	uint8_t header_len;		      /* 28 or 48; the UDP header is its last 8 bytes */
+	uint8_t header_len;                   /* 28 or 48; the UDP header is its last 8 bytes */
 	const uint8_t *payload;
 	uint32_t len; /* of the payload */
 	/*
