@@ -5,7 +5,8 @@
 #include <natmux/error.h>
 
 #include "base/log.h"
-#include "daemon/config.h"
+#include "daemon/config_keys.h"
+#include "daemon/config_message.h"
 #include "daemon/handoff.h"
 #include "daemon/options.h"
 #include "daemon/server_parts.h"
@@ -57,12 +58,15 @@ static int reserve_alias(struct nm_server *server, uint32_t flow, const struct n
 static int add_peer(struct nm_server *server, const struct nm_config_peer *peer)
 {
 	struct natmux_path path = {.remote = peer->remote};
+	/* With another handoff an alias means as little as the section relay. */
+	bool has_alias = server->config->handoff == NM_HANDOFF_RELAY &&
+			 peer->alias.family != NATMUX_FAMILY_NONE;
 	char alias[NATMUX_ADDR_TEXT];
 	uint32_t flow;
 	int err = natmux_mux_peer_add(
 		server->mux, nm_server_now_ms(server), peer->name, &path, &flow);
 
-	if (err == 0 && peer->alias.family != NATMUX_FAMILY_NONE) {
+	if (err == 0 && has_alias) {
 		err = reserve_alias(server, flow, &peer->alias);
 		if (err < 0)
 			natmux_mux_peer_remove(server->mux, peer->name);
@@ -152,6 +156,57 @@ void nm_server_mux_config(const struct nm_server *server, const struct nm_config
 		mux->flows_max = most;
 }
 
+struct check_alias {
+	const struct nm_config *before, *after;
+	struct nm_config_report report;
+	int err;
+};
+
+/* `owner` has the alias and stays as it is: nobody else may be given it. */
+static void refuse_taken(struct check_alias *check, const struct nm_config_peer *owner,
+	const struct natmux_addr *alias)
+{
+	char path[NM_CONFIG_KEY_SIZE], text[NATMUX_ADDR_TEXT];
+
+	for (size_t i = 0; i < check->after->peers_len; i++) {
+		const struct nm_config_peer *peer = &check->after->peers[i];
+
+		if (peer == owner || !natmux_addr_equal(&peer->alias, alias))
+			continue;
+		nm_config_key_path(nm_config_section_find("peer"), peer->name, "alias", path);
+		check->err = nm_config_refuse(&check->report, peer->lines[1], path,
+			"found \"%s\", allowed is one that is free: peer \"%s\" has it (nothing "
+			"was "
+			"changed)",
+			natmux_addr_format(alias, text), owner->name);
+	}
+}
+
+static void check_alias(void *user, const struct nm_server_alias *alias)
+{
+	struct check_alias *check = user;
+	const struct nm_config_peer *owner =
+		alias->peer ? find_peer(check->after, alias->peer) : NULL;
+	struct natmux_addr addr = alias->alias;
+
+	addr.port = 0;
+	if (owner && is_same_peer(owner, find_peer(check->before, alias->peer)))
+		refuse_taken(check, owner, &addr);
+}
+
+/* A peer without an alias in the file has one all the same, which only the relay knows. */
+static int check_aliases(
+	struct nm_server *server, const struct nm_config *config, char *message, size_t size)
+{
+	struct check_alias check = {.before = server->config,
+		.after = config,
+		.report = {.name = config->name, .text = message, .size = size}};
+
+	if (config->handoff == NM_HANDOFF_RELAY)
+		nm_server_aliases(server, check_alias, &check);
+	return check.err;
+}
+
 /* From here on nothing may fail: everything was checked before. */
 static void change_over(struct nm_server *server, struct nm_config *config)
 {
@@ -179,6 +234,8 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 	err = nm_config_read(server->options->config_path, &config, message, size);
 	if (err == 0) {
 		err = nm_config_reload_check(server->config, config, message, size);
+		if (err == 0)
+			err = check_aliases(server, config, message, size);
 		if (err < 0)
 			nm_config_free(config);
 	}

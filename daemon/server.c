@@ -81,20 +81,6 @@ void nm_server_sockets(struct nm_server *server,
 	natmux_uv_sockets(server->net, show_socket, &context);
 }
 
-struct find_peer {
-	void (*each)(void *user, const struct nm_server_alias *alias);
-	void *user;
-	struct nm_server_alias alias;
-};
-
-static void match_flow(void *user, const struct natmux_flow_info *info)
-{
-	struct find_peer *context = user;
-
-	if (info->flow == context->alias.flow)
-		context->alias.peer = info->peer;
-}
-
 struct each_alias {
 	struct nm_server *server;
 	void (*each)(void *user, const struct nm_server_alias *alias);
@@ -104,10 +90,10 @@ struct each_alias {
 static void show_alias(void *user, const struct nm_server_alias *alias)
 {
 	struct each_alias *context = user;
-	struct find_peer peer = {.alias = *alias};
+	struct nm_server_alias shown = *alias;
 
-	natmux_mux_flows(context->server->mux, match_flow, &peer);
-	context->each(context->user, &peer.alias);
+	shown.peer = natmux_mux_flow_peer(context->server->mux, alias->flow);
+	context->each(context->user, &shown);
 }
 
 void nm_server_aliases(struct nm_server *server,

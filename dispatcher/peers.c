@@ -73,6 +73,13 @@ NM_EXPORT const struct natmux_path *natmux_mux_flow_path(
 	return flow ? &flow->path : NULL;
 }
 
+NM_EXPORT const char *natmux_mux_flow_peer(const struct natmux_mux *mux, uint32_t number)
+{
+	const struct nm_flow *flow = nm_flow_get(&mux->flows, number);
+
+	return flow && flow->is_peer ? flow->name : NULL;
+}
+
 static void show_flow(const struct nm_flow_table *table, const struct nm_flow *flow,
 	void (*each)(void *user, const struct natmux_flow_info *info), void *user)
 {

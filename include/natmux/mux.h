@@ -215,6 +215,9 @@ int natmux_mux_flow_close(struct natmux_mux *mux, uint32_t flow);
 /* The path of a live flow; NULL for a number that is none. Borrowed until the next call. */
 const struct natmux_path *natmux_mux_flow_path(const struct natmux_mux *mux, uint32_t flow);
 
+/* The name of the configured peer that has this flow; NULL for others. Borrowed in the same way. */
+const char *natmux_mux_flow_peer(const struct natmux_mux *mux, uint32_t flow);
+
 /* Counts datagrams that a sink or the I/O dropped. */
 void natmux_mux_drop(struct natmux_mux *mux, enum natmux_drop drop, uint64_t datagrams);
 

@@ -71,6 +71,18 @@ configure 4500 40 'port = 4600'
 tap_fails "what needs a restart is refused" natmux_ctl gw-a reload
 tap "whole" peer_is branch 203.0.113.2:4501
 
+# A peer without an alias in the file takes one when it is first heard; it stays the peer's.
+configure 4501 40 'peer "office" { remote = "10.1.0.1:5555" }'
+tap "reload adds a peer" natmux_ctl gw-a reload
+lab_run nat-a "$datagrams" ask ike-init 10.1.0.2 4500 --from 5555 || true
+tap_within 5 "which gets an alias" natmux_is gw-a '[.aliases[].peer] | sort == ["branch", "office"]' aliases
+alias=$(natmux_json gw-a '.aliases[] | select(.peer == "office") | .alias' aliases)
+configure 4501 40 "peer \"office\" { remote = \"10.1.0.1:5555\" }
+	peer \"lab\" { remote = \"10.1.0.1:5556\" alias = \"${alias%:*}\" }"
+tap_fails "no other peer can have it" natmux_ctl gw-a reload
+tap "and nothing is applied" natmux_is gw-a 'all(.flows[]; .peer != "lab")' flows
+
+sed -i '/peer.*}$/d' "$LAB_DIR/ns/gw-a/natmux.conf"
 sed -i '/^peer/,/^}/d' "$LAB_DIR/ns/gw-a/natmux.conf"
 sed -i '/^port/d' "$LAB_DIR/ns/gw-a/natmux.conf"
 tap "reload takes a peer away" natmux_ctl gw-a reload

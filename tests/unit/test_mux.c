@@ -769,12 +769,15 @@ static void test_peers(void **state)
 	input(0, "203.0.113.9:4500", esp_packet, sizeof(esp_packet));
 	assert_int_equal(esp.train[0].flow, flow);
 	assert_non_null(natmux_mux_flow_path(mux, flow));
+	assert_string_equal(natmux_mux_flow_peer(mux, flow), "branch");
 	assert_int_equal(natmux_mux_flow_close(mux, flow), NATMUX_EINVAL);
 	assert_int_equal(natmux_mux_peer_remove(mux, "branch"), 0);
 	assert_null(natmux_mux_flow_path(mux, flow));
+	assert_null(natmux_mux_flow_peer(mux, flow));
 	assert_int_equal(natmux_mux_peer_remove(mux, "branch"), NATMUX_ENOTFOUND);
 	assert_int_equal(natmux_mux_flow_close(mux, flow), NATMUX_ENOTFOUND);
 	input(0, "203.0.113.9:4500", ike_init, IKE_LEN);
+	assert_null(natmux_mux_flow_peer(mux, ike.train[1].flow));
 	assert_int_equal(natmux_mux_flow_close(mux, ike.train[1].flow), 0);
 	assert_null(natmux_mux_flow_path(mux, ike.train[1].flow));
 	stop();
