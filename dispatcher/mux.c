@@ -164,10 +164,13 @@ NM_EXPORT void natmux_mux_free(struct natmux_mux *mux)
 	free(mux);
 }
 
-NM_EXPORT int natmux_mux_reconfigure(struct natmux_mux *mux, const struct natmux_mux_config *config)
+NM_EXPORT int natmux_mux_reconfigure(struct natmux_mux *mux, const struct natmux_mux_config *given)
 {
-	int err = check_config(config);
+	struct natmux_mux_config complete, *config = &complete;
+	int err = complete_config(given, config);
 
+	if (err == 0)
+		err = check_config(config);
 	if (err < 0)
 		return err;
 	if (config->flows_max != mux->config.flows_max)

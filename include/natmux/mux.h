@@ -89,7 +89,7 @@ void natmux_mux_free(struct natmux_mux *mux);
 
 /*
  * Replaces what may change at run time: rates, prefixes' lengths, lifetimes, responder, keepalive,
- * refresh, log. NATMUX_EINVAL, with nothing changed, when flows_max differs.
+ * refresh, log. With nothing changed NATMUX_EINVAL (flows_max differs, wrong size), NATMUX_ERANGE.
  */
 int natmux_mux_reconfigure(struct natmux_mux *mux, const struct natmux_mux_config *config);
 

@@ -264,6 +264,9 @@ static void test_reconfigure(void **state)
 	assert_int_equal(natmux_mux_reconfigure(mux, &config), NATMUX_ERANGE);
 	natmux_mux_config_init(&config);
 	config.flow_new_ms = 5000;
+	config.size--;
+	assert_int_equal(natmux_mux_reconfigure(mux, &config), NATMUX_EINVAL);
+	config.size++;
 	assert_int_equal(natmux_mux_reconfigure(mux, &config), 0);
 	input(0, "203.0.113.9:4500", ike_init, IKE_LEN);
 	assert_int_equal(natmux_mux_next_deadline(mux), 5000);
