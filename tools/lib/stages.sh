@@ -22,13 +22,17 @@ run() {
 	cat "$output"
 }
 
-# failure NAME REASON: with the end of what was said.
-failure() {
-	result failed "$stage $1" "$2"
+# show_end NAME REASON: the end of what was said, for the terminal.
+show_end() {
 	{
 		printf -- '--- %s %s (%s): the end of %s\n' "$stage" "$1" "$2" "${output#"$PWD"/}"
 		tail -n 40 "$output"
 	} >>"$results.tail"
+}
+
+failure() {
+	result failed "$stage $1" "$2"
+	show_end "$@"
 }
 
 # check NAME COMMAND...: one test. Status 77 means skipped; the last line of output says why.
@@ -56,8 +60,11 @@ check_lines() {
 	sed -n "s/^ok - \(.*\)/passed\t$stage $1: \1\t/p; s/^not ok - \(.*\)/failed\t$stage $1: \1\t/p
 		s/^skipped: \(.*\)/skipped\t$stage $1\t\1/p" "$output" >>"$results"
 	bad=$(grep -c '^not ok - ' "$output")
-	if [ "$status" -ne 0 ] || [ "$bad" -gt 0 ] || ! grep -q '^ok - ' "$output"; then
-		failure "$1" "status $status, $bad checks not ok"
+	if [ "$bad" -gt 0 ]; then
+		grep '^not ok - ' "$output" >>"$results.tail"
+		show_end "$1" "status $status"
+	elif [ "$status" -ne 0 ] || ! grep -q '^ok - ' "$output"; then
+		failure "$1" "status $status"
 	fi
 }
 
