@@ -66,10 +66,10 @@ void nm_rate_table_free(struct nm_rate_table *table)
 	free(table);
 }
 
-static uint64_t hash_prefix(const struct nm_rate_table *table, const struct nm_rate_prefix *rate,
-	const struct natmux_addr *addr)
+uint64_t nm_prefix_hash(const struct natmux_addr *addr, uint8_t bits4, uint8_t bits6,
+	const uint8_t key[NM_RATE_KEY_BYTES])
 {
-	unsigned int bits = addr->family == NATMUX_FAMILY_IPV4 ? rate->bits4 : rate->bits6;
+	unsigned int bits = addr->family == NATMUX_FAMILY_IPV4 ? bits4 : bits6;
 	uint8_t prefix[17] = {0}, out[crypto_shorthash_BYTES];
 	uint64_t hash;
 
@@ -77,7 +77,7 @@ static uint64_t hash_prefix(const struct nm_rate_table *table, const struct nm_r
 	if (bits % 8)
 		prefix[bits / 8] = (uint8_t)(addr->ip[bits / 8] & 0xff00 >> bits % 8);
 	prefix[16] = addr->family;
-	crypto_shorthash(out, prefix, sizeof(prefix), table->key);
+	crypto_shorthash(out, prefix, sizeof(prefix), key);
 	memcpy(&hash, out, sizeof(hash));
 	return hash ? hash : 1;
 }
@@ -109,7 +109,7 @@ static struct nm_bucket *find_bucket(
 bool nm_rate_table_take(struct nm_rate_table *table, const struct nm_rate_prefix *rate,
 	const struct natmux_addr *addr, uint64_t now_ms)
 {
-	uint64_t hash = hash_prefix(table, rate, addr);
+	uint64_t hash = nm_prefix_hash(addr, rate->bits4, rate->bits6, table->key);
 	struct entry *set = table->sets[hash & table->mask];
 
 	return nm_bucket_take(

@@ -30,6 +30,10 @@ struct nm_rate_table;
 
 enum { NM_RATE_KEY_BYTES = 16 };
 
+/* The keyed hash, never 0, of the prefix of `bits4` or `bits6` bits that the address lies in. */
+uint64_t nm_prefix_hash(const struct natmux_addr *addr, uint8_t bits4, uint8_t bits6,
+	const uint8_t key[NM_RATE_KEY_BYTES]);
+
 /* `sets` is a power of two. NULL without memory. */
 struct nm_rate_table *nm_rate_table_new(uint32_t sets, const uint8_t key[NM_RATE_KEY_BYTES]);
 void nm_rate_table_free(struct nm_rate_table *table);

@@ -82,6 +82,10 @@ static uint32_t open_flow(struct natmux_mux *mux, uint64_t now_ms, const struct 
 	}
 	if (!nm_mux_admit(mux, now_ms, NATMUX_CLASS_IKE, &run->path.remote))
 		return NATMUX_FLOW_NONE;
+	if (!nm_flow_has_share(&mux->flows, &run->path.remote)) {
+		natmux_mux_drop(mux, NATMUX_DROP_FLOWS_PREFIX, 1);
+		return NATMUX_FLOW_NONE;
+	}
 	if (nm_flow_open(&mux->flows, now_ms, &run->path, &flow) < 0) {
 		natmux_mux_drop(mux, NATMUX_DROP_FLOWS_FULL, 1);
 		return NATMUX_FLOW_NONE;

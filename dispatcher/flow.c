@@ -12,6 +12,25 @@ static uint32_t number_of(const struct nm_flow_table *table, const struct nm_flo
 	return (uint32_t)(flow - table->flows);
 }
 
+enum {
+	SHARE_PARTS = 8,    /* of the table that one prefix may have */
+	SHARE_LEAST = 16,   /* flows, however small the table is */
+	SHARE_COUNTERS = 8, /* for each flow of the table: prefixes seldom meet */
+};
+
+static int make_shares(struct nm_flow_table *table, uint32_t max)
+{
+	uint32_t counters = 1;
+
+	while (counters < max * SHARE_COUNTERS)
+		counters *= 2;
+	table->shares = calloc(counters, sizeof(*table->shares));
+	table->shares_mask = counters - 1;
+	table->share_max =
+		max / SHARE_PARTS > SHARE_LEAST ? max / SHARE_PARTS : (uint32_t)SHARE_LEAST;
+	return table->shares ? 0 : NATMUX_ENOMEM;
+}
+
 int nm_flow_table_init(struct nm_flow_table *table, uint32_t max,
 	const uint8_t key[NM_RATE_KEY_BYTES], const struct nm_flow_limits *limits)
 {
@@ -23,7 +42,8 @@ int nm_flow_table_init(struct nm_flow_table *table, uint32_t max,
 		return err;
 	/* calloc: pages of flows that were never used cost nothing. */
 	table->flows = calloc(max, sizeof(*table->flows));
-	if (!table->flows) {
+	if (!table->flows || make_shares(table, max) < 0) {
+		free(table->flows);
 		nm_htab_done(&table->index);
 		return NATMUX_ENOMEM;
 	}
@@ -44,7 +64,9 @@ void nm_flow_table_done(struct nm_flow_table *table)
 		if (table->flows[i].is_open)
 			nm_flow_close(table, i);
 	free(table->flows);
+	free(table->shares);
 	table->flows = NULL;
+	table->shares = NULL;
 	nm_htab_done(&table->index);
 }
 
@@ -132,6 +154,7 @@ void nm_flow_close(struct nm_flow_table *table, uint32_t number)
 	nm_list_remove(&flow->silence);
 	nm_list_move_last(&table->free, &flow->activity);
 	flow->is_open = false;
+	table->shares[flow->share]--;
 	table->count--;
 	table->any_local -= is_any_local(&flow->path);
 }
@@ -149,6 +172,20 @@ static bool make_room(struct nm_flow_table *table, enum natmux_flow_state last)
 		}
 	}
 	return false;
+}
+
+static uint32_t share_of(const struct nm_flow_table *table, const struct natmux_addr *remote)
+{
+	const struct nm_flow_limits *limits = &table->limits;
+
+	return (uint32_t)nm_prefix_hash(
+		       remote, limits->prefix4_bits, limits->prefix6_bits, table->key) &
+	       table->shares_mask;
+}
+
+bool nm_flow_has_share(const struct nm_flow_table *table, const struct natmux_addr *remote)
+{
+	return table->shares[share_of(table, remote)] < table->share_max;
 }
 
 /* A flow that is not in use, or NULL. */
@@ -180,6 +217,8 @@ int nm_flow_open(struct nm_flow_table *table, uint64_t now_ms, const struct natm
 		return NATMUX_EFULL;
 	flow->path = *path;
 	flow->hash = hash_path(table, path);
+	flow->share = share_of(table, &path->remote);
+	table->shares[flow->share]++;
 	flow->is_open = true;
 	flow->created_ms = now_ms;
 	*number = number_of(table, flow);

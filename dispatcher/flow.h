@@ -22,7 +22,8 @@ struct nm_flow {
 	struct nm_list activity; /* in the list of its state, or of free flows */
 	struct nm_list silence;  /* established: in the order of `sent_ms` */
 	uint32_t hash;
-	uint8_t state; /* enum natmux_flow_state */
+	uint32_t share; /* of its source prefix, in `shares` */
+	uint8_t state;  /* enum natmux_flow_state */
 	bool is_open, is_peer;
 	char name[NM_FLOW_NAME_MAX]; /* of a peer */
 	struct natmux_count rx[NATMUX_CLASS_COUNT], tx;
@@ -35,6 +36,7 @@ struct nm_flow {
 struct nm_flow_limits {
 	uint32_t lifetime_ms[3]; /* by state: since the creation, else since the owner's last */
 	uint32_t keepalive_ms;
+	uint8_t prefix4_bits, prefix6_bits; /* sources that share an eighth of the table */
 };
 
 struct nm_flow_table {
@@ -51,6 +53,13 @@ struct nm_flow_table {
 	bool has_last;
 	struct nm_list free, by_state[3], peers, silent;
 	struct nm_flow_limits limits;
+	/*
+	 * Flows by source prefix, hashed: one sender with many ports must not fill the table for good,
+	 * for all it takes to establish a flow is an address to be answered at. Prefixes that meet in
+	 * one counter share; nobody but us can tell which do.
+	 */
+	uint32_t *shares;
+	uint32_t shares_mask, share_max;
 	/* Told before a flow goes, whatever the reason. */
 	void (*closed)(void *user, uint32_t flow);
 	void *user;
@@ -71,6 +80,9 @@ uint32_t nm_flow_find(struct nm_flow_table *table, const struct natmux_path *pat
 
 /* The flow of a number, or NULL when it is none. */
 struct nm_flow *nm_flow_get(const struct nm_flow_table *table, uint32_t flow);
+
+/* Whether the source's prefix may have one more flow; a stranger who opens one is asked about first. */
+bool nm_flow_has_share(const struct nm_flow_table *table, const struct natmux_addr *remote);
 
 /*
  * Opens the flow of a path that has none. When the table is full the oldest NEW, else the oldest

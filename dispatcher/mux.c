@@ -81,6 +81,8 @@ static struct nm_flow_limits flow_limits(const struct natmux_mux_config *config)
 		.lifetime_ms = {config->flow_new_ms, config->flow_answered_ms,
 			config->flow_idle_ms},
 		.keepalive_ms = config->keepalive_ms,
+		.prefix4_bits = config->prefix4_bits,
+		.prefix6_bits = config->prefix6_bits,
 	};
 }
 

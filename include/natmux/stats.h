@@ -44,7 +44,8 @@
 	X(TUN_WRITE, "tun-write", "the TUN device did not take the packet")                        \
 	X(UDP_SEND, "udp-send", "the UDP socket did not take the datagram")                        \
 	X(UDP_TRUNCATED, "udp-truncated", "datagram longer than the receive buffer")               \
-	X(PATH_LOCAL, "path-local", "no socket of natmux has the local address to send from")
+	X(PATH_LOCAL, "path-local", "no socket of natmux has the local address to send from")      \
+	X(FLOWS_PREFIX, "flows-prefix", "would open a flow, but its source prefix has too many")
 
 enum natmux_drop {
 #define X(name, label, text) NATMUX_DROP_##name,

@@ -537,6 +537,38 @@ static void test_flood_spares_the_established(void **state)
 	stop();
 }
 
+/*
+ * One real host establishes a flow from each of its ports: it gets an eighth of the table, and
+ * everybody else still gets in.
+ */
+static void test_one_source_cannot_fill_the_table(void **state)
+{
+	struct natmux_mux_config config;
+	char remote[64];
+
+	(void)state;
+	natmux_mux_config_init(&config);
+	config.flows_max = 256;
+	config.ike_prefix = config.ike_all = (struct natmux_rate){1000000, 1000000};
+	start_with(&config);
+	for (int port = 1; port <= 1000; port++) {
+		snprintf(remote, sizeof(remote), "198.51.100.7:%d", port);
+		input(0, remote, ike_init, IKE_LEN);
+		if (port <= 256 / 8)
+			sent(0, remote, ike_auth_answer, IKE_LEN);
+		ike.trains = 0;
+	}
+	assert_int_equal(events[NATMUX_EVENT_FLOW_OPENED], 256 / 8);
+	assert_int_equal(drops(NATMUX_DROP_FLOWS_PREFIX), 1000 - 256 / 8);
+	input(0, "198.51.100.8:500", ike_init, IKE_LEN);
+	assert_int_equal(events[NATMUX_EVENT_FLOW_OPENED], 256 / 8 + 1);
+	/* What expires gives its place back. */
+	natmux_mux_timeout(mux, 3600000);
+	input(3600001, "198.51.100.7:1", ike_init, IKE_LEN);
+	assert_int_equal(events[NATMUX_EVENT_FLOW_OPENED], 256 / 8 + 2);
+	stop();
+}
+
 static void test_keepalives(void **state)
 {
 	struct natmux_train out[4];
@@ -890,6 +922,7 @@ int main(void)
 		cmocka_unit_test(test_vectors_of_64),
 		cmocka_unit_test(test_ike_rates),
 		cmocka_unit_test(test_flood_spares_the_established),
+		cmocka_unit_test(test_one_source_cannot_fill_the_table),
 		cmocka_unit_test(test_keepalives),
 		cmocka_unit_test(test_keepalives_off),
 		cmocka_unit_test(test_keepalives_of_many),
