@@ -216,6 +216,9 @@ NM_EXPORT void natmux_mux_input(
 			natmux_mux_drop(mux, NATMUX_DROP_MARTIAN, natmux_train_count(&train));
 			continue;
 		}
+		/* An empty datagram may come without memory, and NULL is no place to count from. */
+		if (!train.data)
+			train.data = (const uint8_t *)"";
 		train.flow = nm_flow_find(&mux->flows, &train.path);
 		input_train(mux, now_ms, &train);
 	}
