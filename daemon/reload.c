@@ -195,12 +195,10 @@ static void check_alias(void *user, const struct nm_server_alias *alias)
 }
 
 /* A peer without an alias in the file has one all the same, which only the relay knows. */
-static int check_aliases(
-	struct nm_server *server, const struct nm_config *config, char *message, size_t size)
+static int check_aliases(struct nm_server *server, const struct nm_config *config,
+	const struct nm_config_report *report)
 {
-	struct check_alias check = {.before = server->config,
-		.after = config,
-		.report = {.name = config->name, .text = message, .size = size}};
+	struct check_alias check = {.before = server->config, .after = config, .report = *report};
 
 	if (config->handoff == NM_HANDOFF_RELAY)
 		nm_server_aliases(server, check_alias, &check);
@@ -227,6 +225,7 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 
 int nm_server_reload(struct nm_server *server, char *message, size_t size)
 {
+	struct nm_config_report report = {.text = message, .size = size};
 	struct nm_config *config;
 	int err;
 
@@ -234,8 +233,9 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 	err = nm_config_read(server->options->config_path, &config, message, size);
 	if (err == 0) {
 		err = nm_config_reload_check(server->config, config, message, size);
+		report.name = config->name;
 		if (err == 0)
-			err = check_aliases(server, config, message, size);
+			err = check_aliases(server, config, &report);
 		if (err < 0)
 			nm_config_free(config);
 	}
