@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NATMUX_SA_H
+#define NATMUX_SA_H
+
+#include <stdbool.h>
+#include <natmux/addr.h>
+#include <natmux/random.h>
+#include <natmux/suite.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Security associations and policies of the user ESP plane (RFC 4301, RFC 4303). */
+
+enum natmux_sa_direction {
+	NATMUX_SA_IN,
+	NATMUX_SA_OUT,
+};
+
+enum natmux_sa_mode {
+	NATMUX_SA_TUNNEL,
+	NATMUX_SA_TRANSPORT,
+};
+
+/* Whether a peer that shows up at another address takes its SA along (after ICV and replay). */
+enum natmux_roam {
+	NATMUX_ROAM_NO,
+	NATMUX_ROAM_PORT, /* its port may change: what a NAT does that forgot the mapping */
+	NATMUX_ROAM_YES,
+};
+
+/* What becomes of the DF bit of the outer IPv4 header (RFC 4301 8.1). */
+enum natmux_df {
+	NATMUX_DF_COPY,
+	NATMUX_DF_SET,
+	NATMUX_DF_CLEAR,
+};
+
+/* Limits of an SA; 0: none. What is reached first counts (RFC 4301 4.4.2.1). */
+struct natmux_lifetime {
+	uint64_t bytes; /* of ESP payload before encryption */
+	uint64_t packets;
+	uint32_t seconds; /* since the SA was added */
+};
+
+/* A range of ports. */
+struct natmux_ports {
+	uint16_t min, max; /* 0 to 65535: any, and whatever has no ports */
+};
+
+/* What a packet must be to belong (RFC 4301 4.4.1.1). Source is the sender of the inner packet. */
+struct natmux_selector {
+	struct natmux_prefix source, destination; /* of one family */
+	uint8_t protocol;                         /* 0: any */
+	struct natmux_ports source_ports, destination_ports;
+};
+
+/* Start from natmux_sa_config_init(), which sets `size` and the defaults given here. */
+struct natmux_sa_config {
+	size_t size;
+	enum natmux_sa_direction direction;
+	enum natmux_sa_mode mode; /* TUNNEL */
+	uint32_t spi;             /* host byte order; 256 and above (RFC 4303 2.1) */
+	enum natmux_suite suite;
+	const uint8_t *key; /* natmux_suite_key_len() octets; copied into locked memory */
+	size_t key_len;
+	bool has_esn;           /* false: 64-bit sequence numbers */
+	uint32_t replay_window; /* 1024 packets; 0: no anti-replay; to 8192. IN */
+	/*
+	 * OUT: where packets go. IN: where they are expected to come from; `remote` of family 0: from
+	 * anywhere. Transport mode: the peers' addresses are those of the inner packets too.
+	 */
+	struct natmux_path path;
+	enum natmux_roam roam; /* YES. IN: moves this SA's path, and that of `pair_spi` */
+	uint32_t pair_spi;     /* IN: the outbound SA to the same peer, by SPI and peer; 0: none */
+	uint32_t reqid;        /* ties policies to SAs; 0: none */
+	struct natmux_lifetime soft, hard;
+	uint64_t sequence; /* 0: last number used (OUT) or seen (IN): a moved SA goes on */
+	enum natmux_df df; /* COPY */
+	int16_t dscp;      /* -1: copied from the inner packet; else 0 to 63 */
+	bool no_ecn;       /* false: RFC 6040 */
+	uint16_t tfc_pad;  /* 0: pad inner packets to this many octets (RFC 4303 2.7) */
+	const struct natmux_selector *selectors; /* IN: what inner packets may be; copied */
+	size_t selectors_len;                    /* 0: anything */
+};
+
+void natmux_sa_config_defaults(struct natmux_sa_config *config, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
