@@ -85,7 +85,33 @@ struct natmux_sa_config {
 	size_t selectors_len;                    /* 0: anything */
 };
 
+/* Sets the defaults of a configuration of this many bytes, as the caller was compiled. */
 void natmux_sa_config_defaults(struct natmux_sa_config *config, size_t size);
+
+/* Sets the size and the defaults. */
+static inline void natmux_sa_config_init(struct natmux_sa_config *config)
+{
+	natmux_sa_config_defaults(config, sizeof(*config));
+}
+
+/* Buckets of the histogram: a packet that came 2^i to 2^(i+1)-1 numbers behind the newest. */
+enum { NATMUX_REORDER_BUCKETS = 14 };
+
+/* Packets of one SA, by what became of them. */
+struct natmux_sa_counters {
+	uint64_t packets, bytes; /* delivered or sent; octets of inner packets */
+	uint64_t lost;           /* IN: numbers that left the window without having come */
+	uint64_t late;           /* older than the window */
+	uint64_t duplicate;      /* number seen before; not decrypted */
+	uint64_t replayed;       /* authentic, and another of the same vector had the number */
+	uint64_t bad_icv;
+	uint64_t bad_padding;
+	uint64_t selector; /* inner packet that the selectors do not allow */
+	uint64_t too_short;
+	uint64_t dummy;     /* next header 59 */
+	uint64_t exhausted; /* OUT: refused, the counter or a hard limit was reached */
+	uint64_t reorder[NATMUX_REORDER_BUCKETS];
+};
 
 #ifdef __cplusplus
 }
