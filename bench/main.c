@@ -12,6 +12,7 @@ static const struct nm_scenario *const scenarios[] = {
 	&nm_scenario_classify,
 	&nm_scenario_dispatch,
 	&nm_scenario_receive,
+	&nm_scenario_memory,
 };
 
 enum { SCENARIO_COUNT = sizeof(scenarios) / sizeof(scenarios[0]) };

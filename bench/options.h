@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Command lines as tables: what a scenario accepts is what its --help shows. */
-#ifndef NM_OPTIONS_H
-#define NM_OPTIONS_H
+#ifndef NM_BENCH_OPTIONS_H
+#define NM_BENCH_OPTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Recorded traffic as something to measure with. Without libpcap a stub that says so. */
-#ifndef NM_PCAP_FILE_H
-#define NM_PCAP_FILE_H
+#ifndef NM_BENCH_PCAP_FILE_H
+#define NM_BENCH_PCAP_FILE_H
 
 #include <stddef.h>
 #include "bench/corpus.h"

@@ -186,9 +186,9 @@ struct nm_report *nm_report_open(const struct nm_run_options *run, int argc, cha
 	}
 	nm_machine_read(&machine);
 	snprintf(report->heading, sizeof(report->heading),
-		"%s, %u cores, %s\nnatmux %s (%s), %s, %s\n%s\n", machine.cpu, machine.cores,
-		machine.kernel, nm_build.version, nm_build.revision, nm_build.compiler,
-		nm_build.flags, machine.date);
+		"%s, %u core%s, %s\nnatmux %s (%s), %s, %s\n%s\n", machine.cpu, machine.cores,
+		machine.cores == 1 ? "" : "s", machine.kernel, nm_build.version, nm_build.revision,
+		nm_build.compiler, nm_build.flags, machine.date);
 	write_run(report, argc, argv, &machine);
 	return report;
 }
@@ -275,7 +275,7 @@ int nm_report_close(struct nm_report *report)
 		return NM_EXIT_FAILED;
 	nm_console_progress("%s", "");
 	if (nm_console_stopped())
-		nm_report_note(report, "interrupted: what follows was not measured");
+		nm_report_note(report, "interrupted: the rest was not measured");
 	if (!report->is_json)
 		print_table(report);
 	if (fflush(stdout) != 0 || ferror(stdout))

@@ -62,14 +62,15 @@ static bool find_item(const struct nm_config *config, const struct nm_config_sec
 	return false;
 }
 
+/* `before` or `after` is NULL for one that comes or goes. */
 static void tell_item(const struct walk *walk, const struct nm_config_section *section,
-	const struct nm_config_item *before, const struct nm_config_item *after)
+	const char *title, const struct nm_config_item *before, const struct nm_config_item *after)
 {
 	char before_text[NM_CONFIG_VALUE_SIZE], after_text[NM_CONFIG_VALUE_SIZE];
 	char path[NM_CONFIG_KEY_SIZE];
 	struct nm_config_change change = {.kind = NM_CONFIG_CHANGED};
 
-	change.key = nm_config_key_path(section, (after ? after : before)->title, NULL, path);
+	change.key = nm_config_key_path(section, title, NULL, path);
 	if (before)
 		change.before = format_item(section, before->base, before_text);
 	else
@@ -93,11 +94,11 @@ static void compare_items(const struct walk *walk, const struct nm_config_sectio
 	for (size_t i = 0; nm_config_item_get(walk->before, section, i, &before); i++) {
 		bool is_kept = find_item(walk->after, section, before.title, &after);
 
-		tell_item(walk, section, &before, is_kept ? &after : NULL);
+		tell_item(walk, section, before.title, &before, is_kept ? &after : NULL);
 	}
 	for (size_t i = 0; nm_config_item_get(walk->after, section, i, &after); i++)
 		if (!find_item(walk->before, section, after.title, &before))
-			tell_item(walk, section, NULL, &after);
+			tell_item(walk, section, after.title, NULL, &after);
 }
 
 void nm_config_difference(const struct nm_config *before, const struct nm_config *after,

@@ -2,6 +2,7 @@
 /* Finds keys, their fields and lines, and names them in messages. */
 #include "daemon/config_keys.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,7 +81,7 @@ const char *nm_config_key_path(const struct nm_config_section *section, const ch
 	return path;
 }
 
-/* Levenshtein's distance: insertions, deletions and replacements of one byte. */
+/* Levenshtein's distance: insertions, deletions, replacements of one byte; case does not count. */
 static unsigned int distance(const char *a, const char *b)
 {
 	unsigned int row[NM_CONFIG_KEY_SIZE];
@@ -93,7 +94,8 @@ static unsigned int distance(const char *a, const char *b)
 
 		row[0] = (unsigned int)j;
 		for (size_t i = 1; i <= a_len; i++) {
-			unsigned int best = diagonal + (a[i - 1] != b[j - 1]);
+			unsigned int best =
+				diagonal + (tolower((unsigned char)a[i - 1]) != b[j - 1]);
 
 			diagonal = row[i];
 			best = best < row[i - 1] + 1 ? best : row[i - 1] + 1;

@@ -21,8 +21,8 @@ int nm_config_refuse(
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	snprintf(report->text, report->size, "%s%s: %s%s%s", report->name, where, key ? key : "",
-		key ? ": " : "", what);
+	snprintf(report->text, report->size, "%s%s: %s%s%s", report->name, where,
+		key && *key ? key : "", key && *key ? ": " : "", what);
 	return NATMUX_EINVAL;
 }
 

@@ -11,17 +11,12 @@
 #include <natmux/error.h>
 
 #include "daemon/config_check.h"
+#include "daemon/config_items.h"
 #include "daemon/config_new.h"
 #include "daemon/config_text.h"
 #include "daemon/config_value.h"
 
 enum { KEYS_MAX = 32 /* in one section */, SECTIONS_MAX = 16 };
-
-/* The titled section that is being read. */
-union item {
-	struct nm_config_peer peer;
-	struct nm_config_server server;
-};
 
 struct reader {
 	struct nm_config *config;
@@ -29,7 +24,7 @@ struct reader {
 	nm_config_user_fn user_exists;
 	struct nm_config_text text;
 	size_t sections_done;
-	union item item;
+	union nm_config_item_value item; /* the titled section that is being read */
 	bool is_out_of_memory;
 	cfg_opt_t keys[SECTIONS_MAX][KEYS_MAX];
 };
@@ -60,7 +55,7 @@ static int refuse_unknown(const cfg_t *cfg, const char *name)
 
 	return nm_config_refuse(&reading->report, (uint32_t)cfg->line,
 		nm_config_key_path(section, cfg->title, name, path),
-		"found an unknown key, allowed is %s (the nearest of natmux.conf(5))",
+		"found an unknown key, allowed is one of natmux.conf(5): the nearest is %s",
 		nm_config_key_nearest(section, name, nearest));
 }
 
@@ -73,7 +68,7 @@ static void *field_for(const struct nm_config_key *key, void *base, uint32_t lin
 		return nm_config_field(key, base);
 	if (config->listen_len == NM_CONFIG_LISTEN_MAX) {
 		nm_config_refuse(&reading->report, line, path,
-			"found more than %d addresses, allowed are %d", NM_CONFIG_LISTEN_MAX,
+			"found more than %d addresses, allowed is at most %d", NM_CONFIG_LISTEN_MAX,
 			NM_CONFIG_LISTEN_MAX);
 		return NULL;
 	}
@@ -144,62 +139,6 @@ static int read_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
 	return check_user(key, line, text);
 }
 
-static int refuse_full(
-	const struct nm_config_section *section, const char *title, uint32_t line, int max)
-{
-	char path[NM_CONFIG_KEY_SIZE];
-
-	return nm_config_refuse(&reading->report, line,
-		nm_config_key_path(section, title, NULL, path),
-		"found more than %d of these sections, allowed are %d", max, max);
-}
-
-/* Makes room for one more at the end of an array that doubles. */
-static void *grow(void *array, size_t len, size_t size)
-{
-	void *bigger = array;
-
-	if ((len & (len - 1)) == 0)
-		bigger = reallocarray(array, len ? 2 * len : 1, size);
-	if (!bigger)
-		reading->is_out_of_memory = true;
-	return bigger;
-}
-
-static int add_peer(const struct nm_config_section *section, const char *title, uint32_t line)
-{
-	struct nm_config *config = reading->config;
-	struct nm_config_peer *peers;
-
-	if (config->peers_len == NM_CONFIG_PEERS_MAX)
-		return refuse_full(section, title, line, NM_CONFIG_PEERS_MAX);
-	peers = grow(config->peers, config->peers_len, sizeof(*peers));
-	if (!peers)
-		return NATMUX_ENOMEM;
-	config->peers = peers;
-	reading->item.peer.line = line;
-	strcpy(reading->item.peer.name, title); /* nm_config_name_is_good() */
-	peers[config->peers_len++] = reading->item.peer;
-	return 0;
-}
-
-static int add_server(const struct nm_config_section *section, const char *title, uint32_t line)
-{
-	struct nm_config *config = reading->config;
-	struct nm_config_server *servers;
-
-	if (config->servers_len == NM_CONFIG_SERVERS_MAX)
-		return refuse_full(section, title, line, NM_CONFIG_SERVERS_MAX);
-	servers = grow(config->servers, config->servers_len, sizeof(*servers));
-	if (!servers)
-		return NATMUX_ENOMEM;
-	config->servers = servers;
-	reading->item.server.line = line;
-	strcpy(reading->item.server.name, title); /* nm_config_name_is_good() */
-	servers[config->servers_len++] = reading->item.server;
-	return 0;
-}
-
 /* Keys without a default have to be there. */
 static int check_complete(const struct nm_config_section *section, const char *title, uint32_t line)
 {
@@ -223,15 +162,14 @@ static int add_item(const struct nm_config_section *section, const char *title, 
 
 	if (!nm_config_name_is_good(title))
 		return nm_config_refuse(&reading->report, line, section->name,
-			"found the name %s, allowed are 1 to 31 letters, digits, '.', '_' or '-'",
+			"found the name %s, allowed is 1 to 31 letters, digits, '.', '_' or '-'",
 			nm_config_quote(title, quoted));
 	err = check_complete(section, title, line);
 	if (err < 0)
 		return err;
-	if (strcmp(section->name, "peer") == 0)
-		err = add_peer(section, title, line);
-	else
-		err = add_server(section, title, line);
+	err = nm_config_item_add(
+		reading->config, section, title, line, &reading->item, &reading->report);
+	reading->is_out_of_memory |= err == NATMUX_ENOMEM;
 	memset(&reading->item, 0, sizeof(reading->item));
 	return err;
 }
@@ -262,37 +200,66 @@ static const char *quoted_in(char *message)
 }
 
 /* libconfuse's own complaints, by their beginning, and ours: what is found and what is allowed. */
-static const struct {
-	const char *begins, *found, *more, *allowed;
+static const struct complaint {
+	const char *begins;
+	bool is_about_key; /* what it quotes is the key, not what was found */
+	const char *found, *allowed;
 } complaints[] = {
-	{"missing equal sign", "", " without \"=\"", "KEY = VALUE"},
-	{"missing opening brace", "", " without \"{\"", "SECTION { ... }"},
-	{"missing title", "", " without a name", "SECTION \"NAME\" { ... }"},
-	{"found duplicate title", "the name ", " again", "each name once"},
-	{"unexpected token", "", "", "KEY = VALUE, KEY = { VALUE, ... } or SECTION { ... }"},
+	{"missing equal sign", true, "no \"=\"", "KEY = VALUE"},
+	{"missing opening brace", true, "no \"{\"", "SECTION { ... }"},
+	{"missing title", true, "no name", "SECTION \"NAME\" { ... }"},
+	{"found duplicate title", false, " again", "each name once"},
+	{"unexpected token", false, "", "KEY = VALUE, KEY = { VALUE, ... } or SECTION { ... }"},
+	{"premature end of file", false, " at the end of the file", "KEY = VALUE"},
 };
+
+static const struct complaint *find_complaint(const char *message)
+{
+	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
+		if (strncmp(message, complaints[i].begins, strlen(complaints[i].begins)) == 0)
+			return &complaints[i];
+	return NULL;
+}
+
+/* At the end of the file the last word is what it is about, some blank lines above. */
+static uint32_t find_word(uint32_t line, bool is_end, char word[NM_CONFIG_WORD_SIZE])
+{
+	uint32_t lines = is_end ? 8 : 1;
+
+	for (uint32_t up = 0; up < lines && up < line; up++)
+		if (*nm_config_text_word(reading->text.text, line - up, word))
+			return line - up;
+	return line;
+}
 
 /* cfg_errfunc_t. natmuxd sets no locale, so that libconfuse does not translate. */
 static void complain(cfg_t *cfg, const char *format, va_list args)
 {
 	char message[256], quoted[NM_CONFIG_QUOTE_SIZE], path[NM_CONFIG_KEY_SIZE];
+	char word[NM_CONFIG_WORD_SIZE] = "";
 	const struct nm_config_section *section = section_of(cfg);
+	const struct complaint *complaint;
 	uint32_t line = (uint32_t)cfg->line;
-	const char *key = NULL;
+	const char *quote;
 
 	vsnprintf(message, sizeof(message), format, args);
+	complaint = find_complaint(message);
+	quote = quoted_in(message);
 	if (strncmp(message, "no such option", 14) == 0) {
-		refuse_unknown(cfg, quoted_in(message));
+		refuse_unknown(cfg, quote);
 		return;
 	}
-	if (*section->name)
-		key = nm_config_key_path(section, cfg->title, NULL, path);
-	for (size_t i = 0; i < sizeof(complaints) / sizeof(complaints[0]); i++)
-		if (strncmp(message, complaints[i].begins, strlen(complaints[i].begins)) == 0)
-			nm_config_refuse(&reading->report, line, key, "found %s%s%s, allowed is %s",
-				complaints[i].found, nm_config_quote(quoted_in(message), quoted),
-				complaints[i].more, complaints[i].allowed);
-	nm_config_refuse(&reading->report, line, key, "found %s", message);
+	line = find_word(line, !*quote, word);
+	if (complaint && complaint->is_about_key)
+		nm_config_refuse(&reading->report, line,
+			nm_config_key_path(section, cfg->title, quote, path),
+			"found %s, allowed is %s", complaint->found, complaint->allowed);
+	else
+		nm_config_refuse(&reading->report, line,
+			nm_config_key_path(section, cfg->title, *word ? word : NULL, path),
+			"found %s%s, allowed is %s", nm_config_quote(quote, quoted),
+			complaint ? complaint->found : "",
+			complaint ? complaint->allowed : "a configuration");
 }
 
 static cfg_opt_t make_key(const struct nm_config_key *key)
@@ -386,8 +353,8 @@ static int parse(const char *text, size_t len, struct reader *reader)
 	int err = NATMUX_ENOMEM;
 
 	if (len > NM_CONFIG_FILE_MAX)
-		return nm_config_refuse(&reader->report, 0, NULL, "found %zu bytes, allowed are %d",
-			len, NM_CONFIG_FILE_MAX);
+		return nm_config_refuse(&reader->report, 0, NULL,
+			"found %zu bytes, allowed is at most %d", len, NM_CONFIG_FILE_MAX);
 	reader->config = nm_config_new(name);
 	reader->text.text = malloc(len + 1);
 	if (reader->config && reader->text.text) {

@@ -18,16 +18,41 @@ struct scan {
 	struct nm_config_report *report;
 	char *at, *end;
 	uint32_t line;
-	char before;        /* last byte that was neither blank nor comment; 'a' for any word */
-	bool is_list;       /* the last brace opened a list */
-	uint32_t braces;    /* open ones */
-	uint32_t opened[2]; /* their lines; deeper ones libconfuse refuses */
+	char before;           /* last byte that was neither blank nor comment; 'a' for any word */
+	bool is_list;          /* the last brace opened a list */
+	uint32_t braces;       /* open ones */
+	uint32_t opened[2];    /* their lines; deeper ones libconfuse refuses */
+	uint32_t section_line; /* of the section we are in; 0: outside */
 };
 
+const char *nm_config_text_word(const char *text, uint32_t line, char word[NM_CONFIG_WORD_SIZE])
+{
+	size_t len;
+
+	for (uint32_t at = 1; at < line && (text = strchr(text, '\n')) != NULL; at++)
+		text++;
+	word[0] = '\0';
+	if (!text)
+		return word;
+	text += strspn(text, " \t");
+	len = strspn(text, WORD_BYTES);
+	if (len < NM_CONFIG_WORD_SIZE)
+		snprintf(word, NM_CONFIG_WORD_SIZE, "%.*s", (int)len, text);
+	return word;
+}
+
+/* Names the section, too, when the line lies inside of it. */
 static int refuse(struct scan *s, const char *found, const char *allowed)
 {
+	char section[NM_CONFIG_WORD_SIZE] = "", word[NM_CONFIG_WORD_SIZE];
+	char key[2 * NM_CONFIG_WORD_SIZE];
+
+	if (s->section_line > 0 && s->section_line < s->line)
+		nm_config_text_word(s->out->text, s->section_line, section);
+	nm_config_text_word(s->out->text, s->line, word);
+	snprintf(key, sizeof(key), "%s%s%s", section, *section && *word ? "." : "", word);
 	return nm_config_refuse(
-		s->report, s->line, NULL, "found %s, allowed is %s", found, allowed);
+		s->report, s->line, *key ? key : NULL, "found %s, allowed is %s", found, allowed);
 }
 
 static int refuse_byte(struct scan *s, const char *allowed)
@@ -86,7 +111,8 @@ static int skip_block_comment(struct scan *s)
 static int skip_escape(struct scan *s, char quote)
 {
 	if (s->end - s->at < 2 || (s->at[1] != '\\' && s->at[1] != quote))
-		return refuse(s, "a backslash in a string", "it only before a backslash or quote");
+		return refuse(
+			s, "a backslash in a string", "one only before a backslash or that quote");
 	s->at += 2;
 	return 0;
 }
@@ -104,9 +130,9 @@ static int skip_string(struct scan *s)
 			continue;
 		}
 		if (is_here(s, "${"))
-			return refuse(s, "\"${\"", "no use of the environment");
+			return refuse(s, "\"${\"", "text: the environment is not read");
 		if ((unsigned char)*s->at < 0x20 || (unsigned char)*s->at > 0x7e)
-			return refuse_byte(s, "printable ASCII in a string");
+			return refuse_byte(s, "printable ASCII");
 		s->at++;
 	}
 	if (s->at == s->end)
@@ -122,9 +148,9 @@ static int open_brace(struct scan *s)
 
 	s->is_list = s->before == '=';
 	if (!s->is_list && out->sections_len == NM_CONFIG_SECTIONS_MAX)
-		return refuse(s, "one more section", "2048 of them");
+		return refuse(s, "one more section", "at most 2048");
 	if (!s->is_list)
-		out->section_lines[out->sections_len++] = s->line;
+		out->section_lines[out->sections_len++] = s->section_line = s->line;
 	if (s->braces < 2)
 		s->opened[s->braces] = s->line;
 	s->braces++;
@@ -139,7 +165,8 @@ static int close_brace(struct scan *s)
 		return refuse(s, "\",\" before \"}\"", "a value after each \",\"");
 	if (s->before == '{' && s->is_list)
 		return refuse(s, "an empty list", "at least one value");
-	s->braces--;
+	if (--s->braces == 0)
+		s->section_line = 0;
 	return 0;
 }
 
@@ -174,7 +201,7 @@ static int scan_next(struct scan *s)
 	if (strchr("{}=,", *s->at))
 		return scan_mark(s);
 	if (!strchr(WORD_BYTES, *s->at))
-		return refuse_byte(s, "letters, digits, _ - . : / % [ ] = { } , or quotes");
+		return refuse_byte(s, "a letter, a digit, a quote or one of _-.:/%[]={},");
 	s->before = 'a';
 	s->at++;
 	return 0;
@@ -203,7 +230,7 @@ int nm_config_text_clean(struct nm_config_text *text, size_t len, struct nm_conf
 			return NATMUX_EINVAL;
 	if (s.braces > 0) {
 		s.line = s.opened[s.braces > 1];
-		return refuse(&s, "\"{\" without \"}\"", "a pair of them");
+		return refuse(&s, "\"{\" without \"}\"", "one \"}\" for each \"{\"");
 	}
 	return 0;
 }

@@ -23,4 +23,9 @@ struct nm_config_text {
  */
 int nm_config_text_clean(struct nm_config_text *text, size_t len, struct nm_config_report *report);
 
+enum { NM_CONFIG_WORD_SIZE = 48 };
+
+/* The first word of a line, for messages about it; "" where the line begins with none. */
+const char *nm_config_text_word(const char *text, uint32_t line, char word[NM_CONFIG_WORD_SIZE]);
+
 #endif

@@ -41,7 +41,8 @@ void nm_relay_free(struct nm_relay *relay);
 
 /*
  * For natmux_mux_set_sink() with the relay as `self`, for IKE and ESP alike. Datagrams without a
- * flow, which only ESP can be, are dropped as ESP_NO_FLOW; a flow without a free alias as ALIAS_NONE.
+ * flow are dropped as ESP_NO_FLOW: ESP of strangers, and the rare IKE whose flow had to make room
+ * while it waited. A flow for which there is no alias is dropped as ALIAS_NONE.
  */
 extern const struct natmux_sink_ops nm_relay_sink;
 

@@ -57,7 +57,8 @@ const struct nm_tun_status *nm_tun_status(const struct nm_tun *tun);
 
 /*
  * Writes packets in order; returns how many the device took. One that it refuses does not stop
- * those behind it. Super-packets only when nm_tun_port() offers them.
+ * those behind it. Super-packets only when nm_tun_port() offers them, of at most 64 datagrams
+ * (UDP_MAX_SEGMENTS of every kernel that knows them; newer ones take 128).
  */
 size_t nm_tun_write(struct nm_tun *tun, const struct nm_packet *packets, size_t n);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/if_tun.h>
-#include <linux/ipv6.h>
+#include <linux/rtnetlink.h>
 #include <natmux/error.h>
 #include "base/log.h"
 
@@ -23,10 +23,11 @@ static const char *advice(int error)
 	case ENXIO:
 	case ENODEV: return " (this kernel has no TUN: `modprobe tun`)";
 	case EPERM: return " (needs CAP_NET_ADMIN)";
-	case EACCES: return " (no access: device permissions, or IPv6 off by sysctl disable_ipv6)";
+	case EACCES: return " (no access to the device, or IPv6 is off: sysctl disable_ipv6)";
 	case EBUSY: return " (another program uses the device: is natmuxd running already?)";
 	case EINVAL: return " (an interface of this name exists and is no TUN of this kind?)";
-	case EAFNOSUPPORT: return " (this kernel does not have the address family)";
+	case EAFNOSUPPORT:
+	case EOPNOTSUPP: return " (this kernel does not have the address family)";
 	default: return "";
 	}
 }
@@ -38,7 +39,8 @@ static int system_error(int error)
 	case ENXIO:
 	case ENODEV:
 	case EACCES:
-	case EAFNOSUPPORT: return NATMUX_EUNSUPPORTED;
+	case EAFNOSUPPORT:
+	case EOPNOTSUPP: return NATMUX_EUNSUPPORTED;
 	case EBUSY: return NATMUX_EEXISTS;
 	case ENOMEM:
 	case ENOBUFS: return NATMUX_ENOMEM;
@@ -123,28 +125,95 @@ static int set_ipv4(struct nm_tun *tun, int fd, const struct nm_tun_address *add
 	return 0;
 }
 
-/* TUN devices are NOARP: the kernel skips duplicate address detection, the address works at once. */
-static int set_ipv6(struct nm_tun *tun, const struct nm_tun_address *address)
+/* Asks by netlink and awaits the kernel's verdict; -1 and errno when it is no. */
+static int ask_kernel(struct nm_tun *tun, const struct nlmsghdr *wanted)
 {
-	int fd = tun->sys->socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = request(tun);
-	struct in6_ifreq ifr6 = {.ifr6_prefixlen = address->bits};
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+		uint8_t copy[64]; /* of the request */
+	} answer = {0};
+	struct iovec out = {(void *)wanted, wanted->nlmsg_len}, in = {&answer, sizeof(answer)};
+	struct msghdr to = {.msg_iov = &out, .msg_iovlen = 1};
+	struct msghdr from = {.msg_iov = &in, .msg_iovlen = 1};
+	int fd = tun->sys->socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	int error = 0;
 
 	if (fd < 0)
-		return open_failed(tun, "socket(AF_INET6)");
-	memcpy(&ifr6.ifr6_addr, address->ip.ip, 16);
-	if (tun->sys->ioctl(fd, SIOCGIFINDEX, &ifr) < 0) {
-		error = open_failed(tun, "ioctl(SIOCGIFINDEX)");
-		goto close_fd;
-	}
-	ifr6.ifr6_ifindex = ifr.ifr_ifindex;
-	/* EEXIST: a persistent device that has it from the last time */
-	if (tun->sys->ioctl(fd, SIOCSIFADDR, &ifr6) < 0 && errno != EEXIST)
-		error = open_failed(tun, "ioctl(SIOCSIFADDR), IPv6 address");
-close_fd:
+		return -1;
+	if (tun->sys->sendmsg(fd, &to, 0) < 0 || tun->sys->recvmsg(fd, &from, 0) < 0)
+		error = errno;
+	else if (answer.header.nlmsg_type != NLMSG_ERROR)
+		error = EPROTO;
+	else
+		error = -answer.error.error;
 	tun->sys->close(fd);
-	return error;
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+static int index_of(struct nm_tun *tun, int fd)
+{
+	struct ifreq ifr = request(tun);
+
+	if (tun->sys->ioctl(fd, SIOCGIFINDEX, &ifr) < 0)
+		return open_failed(tun, "ioctl(SIOCGIFINDEX)");
+	return ifr.ifr_ifindex;
+}
+
+/*
+ * No link-local address: with one the host would send router solicitations and multicast reports
+ * into the device, and nobody is there to hear them. Best effort: a kernel without IPv6 refuses.
+ */
+static void set_quiet(struct nm_tun *tun, int index)
+{
+	const struct {
+		struct nlmsghdr header;
+		struct ifinfomsg link;
+		struct rtattr spec, inet6, mode;
+		uint8_t value[4];
+	} wanted = {
+		.header = {.nlmsg_len = sizeof(wanted),
+			.nlmsg_type = RTM_NEWLINK,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK},
+		.link = {.ifi_index = index},
+		.spec = {.rta_len = 3 * RTA_LENGTH(0) + 4, .rta_type = IFLA_AF_SPEC},
+		.inet6 = {.rta_len = 2 * RTA_LENGTH(0) + 4, .rta_type = AF_INET6},
+		.mode = {.rta_len = RTA_LENGTH(1), .rta_type = IFLA_INET6_ADDR_GEN_MODE},
+		.value = {IN6_ADDR_GEN_MODE_NONE},
+	};
+
+	(void)ask_kernel(tun, &wanted.header);
+}
+
+/*
+ * By netlink, for only there IFA_F_NODAD can be said. An address set by ioctl is tentative until a
+ * kernel worker has run, and whoever binds it at once is refused. (Packets to the address reach it
+ * a few milliseconds later in any case: the same worker adds its route.)
+ */
+static int set_ipv6(struct nm_tun *tun, int index, const struct nm_tun_address *address)
+{
+	struct {
+		struct nlmsghdr header;
+		struct ifaddrmsg address;
+		struct rtattr attr;
+		uint8_t ip[16];
+	} wanted = {
+		.header = {.nlmsg_len = sizeof(wanted),
+			.nlmsg_type = RTM_NEWADDR,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL},
+		.address = {.ifa_family = AF_INET6,
+			.ifa_prefixlen = address->bits,
+			.ifa_flags = IFA_F_NODAD | IFA_F_PERMANENT,
+			.ifa_index = (uint32_t)index},
+		.attr = {.rta_len = RTA_LENGTH(16), .rta_type = IFA_LOCAL},
+	};
+
+	memcpy(wanted.ip, address->ip.ip, 16);
+	/* EEXIST: a persistent device that has it from the last time */
+	if (ask_kernel(tun, &wanted.header) < 0 && errno != EEXIST)
+		return open_failed(tun, "RTM_NEWADDR, IPv6 address");
+	return 0;
 }
 
 static int set_mtu(struct nm_tun *tun, int fd, uint32_t mtu)
@@ -171,6 +240,24 @@ static int set_up(struct nm_tun *tun, int fd)
 	return 0;
 }
 
+static int configure_by(struct nm_tun *tun, int fd, const struct nm_tun_config *config)
+{
+	int index = index_of(tun, fd), error;
+
+	if (index < 0)
+		return index;
+	error = set_mtu(tun, fd, config->mtu);
+	if (error == 0 && config->ipv4.ip.family != NATMUX_FAMILY_NONE)
+		error = set_ipv4(tun, fd, &config->ipv4);
+	if (error < 0)
+		return error;
+	set_quiet(tun, index);
+	error = set_up(tun, fd);
+	if (error == 0 && config->ipv6.ip.family != NATMUX_FAMILY_NONE)
+		error = set_ipv6(tun, index, &config->ipv6);
+	return error;
+}
+
 static int configure(struct nm_tun *tun, const struct nm_tun_config *config)
 {
 	int fd = tun->sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -178,13 +265,7 @@ static int configure(struct nm_tun *tun, const struct nm_tun_config *config)
 
 	if (fd < 0)
 		return open_failed(tun, "socket");
-	error = set_mtu(tun, fd, config->mtu);
-	if (error == 0 && config->ipv4.ip.family != NATMUX_FAMILY_NONE)
-		error = set_ipv4(tun, fd, &config->ipv4);
-	if (error == 0 && config->ipv6.ip.family != NATMUX_FAMILY_NONE)
-		error = set_ipv6(tun, &config->ipv6);
-	if (error == 0)
-		error = set_up(tun, fd);
+	error = configure_by(tun, fd, config);
 	tun->sys->close(fd);
 	return error;
 }

@@ -30,17 +30,22 @@ static int bind_to(const struct natmux_addr *addr)
 	return fd;
 }
 
-bool udp_peer_can(const char *ip)
+bool udp_peer_binds(const char *ip)
 {
 	struct natmux_addr addr = test_addr(ip);
 	int fd = bind_to(&addr);
 
-	if (fd < 0) {
-		printf("skipped: %s cannot be bound here\n", ip);
-		return false;
-	}
-	close(fd);
-	return true;
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+bool udp_peer_can(const char *ip)
+{
+	if (udp_peer_binds(ip))
+		return true;
+	printf("skipped: %s cannot be bound here\n", ip);
+	return false;
 }
 
 struct udp_peer udp_peer_open(const char *ip)

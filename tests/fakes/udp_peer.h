@@ -11,6 +11,8 @@ struct udp_peer {
 	struct natmux_addr addr;
 };
 
+bool udp_peer_binds(const char *ip);
+
 /* Whether this machine lets us bind the address; says so on stdout when it does not. */
 bool udp_peer_can(const char *ip);
 

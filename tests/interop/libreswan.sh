@@ -69,7 +69,8 @@ check_traffic() {
 	tap "$1: ping from A's host to B's" charon_pings host-a 192.168.2.10
 	tap "$1: ping from B's host to A's" charon_pings host-b 192.168.1.10
 	tap "$1: pluto's counters" pluto_counts
-	tap "$1: ESP went through natmux at A" test "$(natmux_rx gw-a esp)" -ge 2
+	tap_is "$1: ESP went through natmux at A" "$(natmux_rx gw-a esp)" -ge 2
+	tap_is "$1: and through natmux at B" "$(natmux_rx gw-b esp)" -ge 2
 	tap "$1: CHILD_SA rekeyed by charon" charon_ctl gw-a --rekey --child net
 	tap_within 20 "$1: ping after it" charon_pings host-a 192.168.2.10
 	tap "$1: pluto rekeys the IKE_SA" libreswan_ctl gw-b whack --rekey-ike --name headquarters

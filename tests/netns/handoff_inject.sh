@@ -33,7 +33,9 @@ seen() {
 
 check_family() {
 	local v=IPv$1 any=$2 target=$3 client=$4 toy=toy-$1
+	: >"$(lab_log "$toy")"
 	lab_spawn gw-b "$toy" "$datagrams" daemon "$any" 4500
+	toys[$1]=$LAB_PID
 	tap_within 5 "$v: a daemon shares the port" grep -q ready "$(lab_log "$toy")"
 	tap "$v: IKE, then ESP, answered by it" lab_run client "$datagrams" talk "$target" 4500 \
 		--from 31022
@@ -47,17 +49,29 @@ check_family() {
 	tap_is "$v: the daemon saw no keepalive" "$(seen "$toy" keepalive)" -eq 0
 }
 
+# check_both ADDRESS4 ADDRESS6: with a daemon that has bound these.
+check_both() {
+	natmux_start gw-b
+	pid=$LAB_PID
+	check_family 4 "$1" 203.0.113.2 203.0.113.200
+	check_family 6 "$2" 2001:db8:2::2 2001:db8::200
+	tap_is "nothing loops" "$(natmux_rx gw-b ike)" -eq 4
+	lab_stop "$pid"
+	lab_stop "${toys[4]}"
+	lab_stop "${toys[6]}"
+}
+
 tap_begin "$@"
+declare -A toys
 lab_topology
 filters 0
 
+echo "# wildcards"
 configure 'device = "wan"'
-natmux_start gw-b
-pid=$LAB_PID
-check_family 4 0.0.0.0 203.0.113.2 203.0.113.200
-check_family 6 :: 2001:db8:2::2 2001:db8::200
-tap_is "nothing loops" "$(natmux_rx gw-b ike)" -eq 4
-lab_stop "$pid"
+check_both 0.0.0.0 ::
+echo "# single addresses, as pluto binds them"
+configure 'device = "wan" listen = { "10.2.0.2", "2001:db8:2::2" }'
+check_both 10.2.0.2 2001:db8:2::2
 tap_fails "natmuxd is gone" kill -0 "$pid"
 
 configure ''

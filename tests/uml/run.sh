@@ -79,7 +79,7 @@ main() {
 			echo "uml: the kernel panicked" >&2
 			kill "$pid" 2>/dev/null || true
 			;;
-		'SELinux:'* | mmapper_init* | *'ubd device'* | *'Powering off.' | 'reboot:'*) ;; # boot noise
+		'SELinux:'* | mmapper_init* | *'ubd device'* | *'Powering off'* | 'reboot:'*) ;; # boot noise
 		*) printf '%s\n' "$line" ;;
 		esac
 	done <"$dir/console"

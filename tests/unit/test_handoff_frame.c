@@ -262,7 +262,7 @@ static void test_other_classes(void **state)
 		/* RFC 8489 Binding request that ends in a right FINGERPRINT. */
 		"00010008 2112a442 0102030405060708090a0b0c 80280004 ",
 	};
-	uint8_t data[256];
+	uint8_t data[256] = {0};
 	struct nm_frame frame;
 
 	(void)state;

@@ -58,6 +58,7 @@ libreswan_ctl() {
 
 # libreswan_start GATEWAY: starts pluto; its log is log/pluto-GATEWAY.log.
 libreswan_start() {
+	rm -f "$LAB_DIR/ns/$1"/var/lib/ipsec/nss/*.db # initnss wants to be the first
 	libreswan_ctl "$1" initnss >"$(lab_log "pluto-$1")" 2>&1
 	lab_spawn "$1" "pluto-$1" env "${LIBRESWAN_ENV[@]}" \
 		/usr/libexec/ipsec/pluto --nofork --stderrlog --config /etc/ipsec.conf \

@@ -18,7 +18,8 @@ natmux_start() {
 	local pid
 	lab_spawn "$1" "natmuxd-$1" "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/$1/natmux.conf"
 	pid=$LAB_PID
-	if ! lab_wait 5 natmux_ctl "$1" version; then
+	# Alive, too: another one that still runs may be what answers.
+	if ! lab_wait 5 natmux_ctl "$1" version || ! kill -0 "$pid" 2>/dev/null; then
 		echo "natmuxd does not answer on $1; its last words:" >&2
 		tail -n 5 -- "$(lab_log "natmuxd-$1")" >&2
 		return 1

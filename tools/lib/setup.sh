@@ -51,6 +51,7 @@ setup_apt() {
 setup_progress() {
 	local line
 
+	trap '' INT TERM HUP # it ends with apt-get: a closed pipe would kill dpkg at its work
 	while IFS= read -r line; do
 		printf '%s\n' "$line"
 		case $line in
@@ -93,15 +94,17 @@ setup_disable_services() {
 	done
 }
 
-# Runs in a subshell, so that its trap is its own: the policy goes whatever happens.
+# Runs in a subshell, so that its traps are its own: the policy goes whatever happens. A signal only
+# leaves a note: apt-get gets it as well, and an `exit` here could break off the clearing up.
 setup_apt_install() (
+	stopped=
 	trap setup_allow_services EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
+	trap 'stopped=yes' INT TERM HUP
 	setup_allow_services # one left behind by a run that was killed
 	setup_forbid_services || exit 1
 	# A source that is not ours may be broken; whether that matters shows below.
 	setup_apt -q update || printf 'apt-get update failed; trying with the lists at hand\n'
+	[ -z "$stopped" ] || exit 130
 	# --no-remove: rather fail than take something from the machine (libreswan, say).
 	setup_apt -q install -y --no-install-recommends --no-remove "$@" || exit 1
 	setup_disable_services "$@"

@@ -124,9 +124,16 @@ stage_install() {
 }
 
 stage_cross() {
-	if check build tools/cross/run "$stage" --build-only; then
-		meson_tests "build-$stage" --suite unit --suite fuzz --timeout-multiplier 10
-	fi
+	local name why
+	local -a names
+
+	check configure tools/cross/run "$stage" --setup &&
+		check build compile "build-$stage" || return
+	while IFS=$'\t' read -r name why; do
+		[ -z "$why" ] || result skipped "$stage $name" "$why"
+	done <tools/cross/not-emulated
+	mapfile -t names < <(tools/cross/run "$stage" --tests)
+	meson_tests "build-$stage" --timeout-multiplier 10 "${names[@]}"
 }
 
 stage_s390x() {

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* natmuxctl status: the daemon itself. */
+#include "ctl/commands.h"
+
+#include "ctl/print.h"
+
+static void row(struct nm_ctl *ctl, const char *name, const char *text)
+{
+	nm_print(ctl, "  %-14s %s\n", name, text);
+}
+
+static void print_config(struct nm_ctl *ctl, const json_t *result)
+{
+	const json_t *config = json_object_get(result, "config");
+	const json_t *flows = json_object_get(result, "flows");
+
+	nm_print(ctl, "  %-14s %llu, attach %s, handoff %s, esp %s\n", "port",
+		(unsigned long long)nm_get_count(config, "port"), nm_get_text(config, "attach"),
+		nm_get_text(config, "handoff"), nm_get_text(config, "esp"));
+	row(ctl, "configuration", nm_get_text(config, "file"));
+	row(ctl, "capabilities", nm_get_text(result, "capabilities"));
+	nm_print(ctl, "  %-14s %llu established, %llu answered, %llu new; at most %llu\n", "flows",
+		(unsigned long long)nm_get_count(flows, "established"),
+		(unsigned long long)nm_get_count(flows, "answered"),
+		(unsigned long long)nm_get_count(flows, "new"),
+		(unsigned long long)nm_get_count(config, "flows_max"));
+}
+
+static void print_mapped(struct nm_ctl *ctl, const json_t *list)
+{
+	const json_t *entry;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		row(ctl, "mapped address", "none known");
+	json_array_foreach(list, i, entry) nm_print(ctl, "  %-14s %s, seen by %s for %s%s\n",
+		"mapped address", nm_get_text(entry, "mapped"), nm_get_text(entry, "server"),
+		nm_get_text(entry, "local"),
+		nm_get_bool(entry, "answering") ? "" : ", which no longer answers");
+}
+
+static void print_sockets(struct nm_ctl *ctl, const json_t *list)
+{
+	static const char *const heads[] = {"SOCKET", "GRO", "GSO", ">RECV CALLS", ">SEND CALLS",
+		">RECV BUFFER", ">SEND BUFFER", ">LOST", NULL};
+	char receive[NM_PRINT_TEXT], send[NM_PRINT_TEXT];
+	struct nm_table table;
+	const json_t *entry;
+	size_t i;
+
+	nm_table_init(&table, heads);
+	json_array_foreach(list, i, entry)
+	{
+		nm_table_add(&table, "%s", nm_get_text(entry, "local"));
+		nm_table_add(&table, "%s", nm_get_bool(entry, "gro") ? "on" : "off");
+		nm_table_add(&table, "%s", nm_get_bool(entry, "gso") ? "on" : "off");
+		nm_table_add(&table, "%llu", (unsigned long long)nm_get_count(entry, "recv_calls"));
+		nm_table_add(&table, "%llu", (unsigned long long)nm_get_count(entry, "send_calls"));
+		nm_table_add(&table, "%s",
+			nm_print_bytes(nm_get_count(entry, "receive_buffer"), receive));
+		nm_table_add(
+			&table, "%s", nm_print_bytes(nm_get_count(entry, "send_buffer"), send));
+		nm_table_add(
+			&table, "%llu", (unsigned long long)nm_get_count(entry, "kernel_drops"));
+	}
+	nm_table_done(&table, ctl);
+	json_array_foreach(list, i, entry)
+	{
+		if (!nm_is_null(entry, "gro_why"))
+			nm_print(ctl, "%s has no GRO: %s\n", nm_get_text(entry, "local"),
+				nm_get_text(entry, "gro_why"));
+		if (!nm_is_null(entry, "gso_why"))
+			nm_print(ctl, "%s has no GSO: %s\n", nm_get_text(entry, "local"),
+				nm_get_text(entry, "gso_why"));
+	}
+}
+
+void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
+{
+	char up[NM_PRINT_TEXT];
+
+	nm_print(ctl, "natmuxd %s, process %llu, running for %s\n", nm_get_text(result, "version"),
+		(unsigned long long)nm_get_count(result, "pid"),
+		nm_print_duration(nm_get_count(result, "uptime_ms"), up));
+	print_config(ctl, result);
+	print_mapped(ctl, json_object_get(result, "mapped"));
+	fputc('\n', ctl->out);
+	print_sockets(ctl, json_object_get(result, "sockets"));
+}
+
+enum nm_ctl_exit nm_ctl_status(struct nm_ctl *ctl, int argc, char **argv)
+{
+	if (nm_ctl_no_arguments(argc, argv, 1) != NM_CTL_OK)
+		return NM_CTL_USAGE;
+	return nm_ctl_ask_and_print(
+		ctl, json_pack("{s:s}", "command", "status"), nm_ctl_print_status);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What natmuxd may do: which capabilities its configuration needs at start, and none after it. */
+#ifndef NM_PRIVILEGES_H
+#define NM_PRIVILEGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <natmux/log.h>
+
+struct nm_config;
+
+struct nm_privilege {
+	const char *capability; /* "CAP_NET_ADMIN" */
+	const char *why;        /* "to make the TUN device" */
+	bool is_required;       /* else natmuxd goes on without, and says so */
+};
+
+enum { NM_PRIVILEGES_MAX = 8 };
+
+/* What a start with this configuration uses; all of it is given up right after. */
+size_t nm_privileges_needed(
+	const struct nm_config *config, struct nm_privilege needed[static NM_PRIVILEGES_MAX]);
+
+/*
+ * To be called when sockets and devices are open. Changes to the configured user and its groups,
+ * gives up every capability, and makes sure that none comes back (no_new_privs) and that no other
+ * process of the user reads our memory (not dumpable). A natmuxd without privileges does the
+ * latter two only. NATMUX_ESYSTEM, logged with what to do, when anything of it did not work: going
+ * on with more rights than said is not an option.
+ */
+int nm_privileges_drop(const struct nm_config *config, const struct natmux_log *log);
+
+/* The capabilities in force now: "cap_net_admin, cap_net_raw" or "none". Returns `text`. */
+const char *nm_privileges_text(char *text, size_t size);
+
+#endif
