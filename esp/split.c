@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Segmentation in software: TCP over both IPs, UDP over both. */
+#include "esp/split.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "wire/checksum.h"
+
+enum {
+	TCP_SEQUENCE = 4,
+	TCP_OFFSET = 12,
+	TCP_FLAGS = 13,
+	TCP_CHECKSUM = 16,
+	UDP_LENGTH = 4,
+	UDP_CHECKSUM = 6,
+	FIN = 0x01,
+	PSH = 0x08,
+	CWR = 0x80,
+};
+
+/* RFC 793 3.1, RFC 768, RFC 8200 8.1: addresses and protocol; the length is added later. */
+static uint64_t pseudo_sum(const struct nm_inner_info *info)
+{
+	size_t addr_len = info->family == NATMUX_FAMILY_IPV4 ? 4 : 16;
+	const uint8_t protocol[2] = {0, info->protocol};
+	uint64_t sum = nm_sum_bytes(0, info->source, addr_len);
+
+	sum = nm_sum_bytes(sum, info->destination, addr_len);
+	return nm_sum_bytes(sum, protocol, sizeof(protocol));
+}
+
+/* A single packet, whose checksum may be left to us. */
+static bool init_single(struct nm_split *split, const struct nm_offload *offload)
+{
+	const struct nm_inner_info *info = &split->info;
+
+	split->count = 1;
+	split->header_len = info->len;
+	split->needs_checksum = offload->needs_checksum;
+	if (!split->needs_checksum)
+		return true;
+	split->checksum_at = (uint16_t)(offload->checksum_start + offload->checksum_offset);
+	/* Only where the transport's own field is: the sum is made anew, not completed. */
+	return offload->checksum_start == info->transport && !info->is_fragment &&
+	       split->checksum_at + 2u <= info->len &&
+	       ((info->protocol == NM_PROTO_TCP && offload->checksum_offset == TCP_CHECKSUM) ||
+		       (info->protocol == NM_PROTO_UDP &&
+			       offload->checksum_offset == UDP_CHECKSUM));
+}
+
+static bool init_train(struct nm_split *split, const struct nm_offload *offload)
+{
+	const struct nm_inner_info *info = &split->info;
+	bool is_tcp = split->kind != NM_OFFLOAD_UDP;
+	uint32_t transport_len = NM_UDP_LEN;
+
+	if (info->is_fragment || offload->segment == 0 ||
+		info->protocol != (is_tcp ? NM_PROTO_TCP : NM_PROTO_UDP))
+		return false;
+	if ((split->kind == NM_OFFLOAD_TCP4 && info->family != NATMUX_FAMILY_IPV4) ||
+		(split->kind == NM_OFFLOAD_TCP6 && info->family != NATMUX_FAMILY_IPV6))
+		return false;
+	if (is_tcp) {
+		if (info->transport + (uint32_t)NM_TCP_MIN > info->len)
+			return false;
+		transport_len = (split->packet[info->transport + TCP_OFFSET] >> 4) * 4u;
+		if (transport_len < NM_TCP_MIN)
+			return false;
+	}
+	if (info->transport + transport_len > info->len)
+		return false;
+	split->header_len = (uint16_t)(info->transport + transport_len);
+	split->checksum_at = (uint16_t)(info->transport + (is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM));
+	split->needs_checksum = true;
+	split->segment = offload->segment;
+	split->payload_len = (uint32_t)info->len - split->header_len;
+	split->count = (split->payload_len + split->segment - 1) / split->segment;
+	split->count += split->count == 0;
+	return true;
+}
+
+bool nm_split_init(struct nm_split *split, const struct nm_inner *inner)
+{
+	memset(split, 0, sizeof(*split));
+	split->packet = inner->data;
+	split->kind = inner->offload.kind;
+	/* The device hands out whole packets: nothing in front of the header, nothing behind. */
+	if (!nm_inner_read(inner->data, inner->len, &split->info) || split->info.len != inner->len)
+		return false;
+	split->pseudo_sum = pseudo_sum(&split->info);
+	return split->kind == NM_OFFLOAD_NONE ? init_single(split, &inner->offload)
+					      : init_train(split, &inner->offload);
+}
+
+static uint32_t payload_of(const struct nm_split *split, uint32_t i)
+{
+	uint32_t left = split->payload_len - i * split->segment;
+
+	return left < split->segment ? left : split->segment;
+}
+
+uint32_t nm_split_len(const struct nm_split *split, uint32_t i)
+{
+	return split->header_len + (split->kind == NM_OFFLOAD_NONE ? 0 : payload_of(split, i));
+}
+
+static void write_ip(const struct nm_split *split, uint32_t i, uint8_t *out, uint32_t len)
+{
+	if (split->info.family == NATMUX_FAMILY_IPV6) {
+		nm_put16(out + 4, (uint16_t)(len - NM_IP6_LEN));
+		return;
+	}
+	nm_put16(out + 2, (uint16_t)len);
+	nm_put16(out + 4, (uint16_t)(nm_get16(out + 4) + i));
+	nm_put16(out + 10, 0);
+	nm_sum_put(out + 10, nm_sum_bytes(0, out, (out[0] & 0x0f) * 4u));
+}
+
+/* RFC 793 3.1; FIN and PSH belong to the last segment, CWR to the first (RFC 3168 6.1.2). */
+static void write_tcp(const struct nm_split *split, uint32_t i, uint8_t *tcp)
+{
+	nm_put32(tcp + TCP_SEQUENCE, nm_get32(tcp + TCP_SEQUENCE) + i * split->segment);
+	if (i + 1 < split->count)
+		tcp[TCP_FLAGS] &= (uint8_t) ~(FIN | PSH);
+	if (i > 0)
+		tcp[TCP_FLAGS] &= (uint8_t)~CWR;
+}
+
+static void write_checksum(const struct nm_split *split, uint8_t *out, uint32_t len)
+{
+	uint32_t transport_len = len - split->info.transport;
+	uint8_t *field = out + split->checksum_at;
+	uint8_t length[4];
+	uint64_t sum;
+
+	nm_put32(length, transport_len);
+	nm_put16(field, 0);
+	sum = nm_sum_bytes(split->pseudo_sum, length, sizeof(length));
+	nm_sum_put(field, nm_sum_bytes(sum, out + split->info.transport, transport_len));
+	/* RFC 768: a sum of zero is sent as all ones, for zero means that there is none. */
+	if (split->info.protocol == NM_PROTO_UDP && nm_get16(field) == 0)
+		nm_put16(field, 0xffff);
+}
+
+void nm_split_write(const struct nm_split *split, uint32_t i, uint8_t *out)
+{
+	uint32_t len = nm_split_len(split, i);
+
+	if (split->kind == NM_OFFLOAD_NONE) {
+		memcpy(out, split->packet, len);
+	} else {
+		memcpy(out, split->packet, split->header_len);
+		memcpy(out + split->header_len,
+			split->packet + split->header_len + (size_t)i * split->segment,
+			len - split->header_len);
+		write_ip(split, i, out, len);
+		if (split->kind == NM_OFFLOAD_UDP)
+			nm_put16(out + split->info.transport + UDP_LENGTH,
+				(uint16_t)(len - split->info.transport));
+		else
+			write_tcp(split, i, out + split->info.transport);
+	}
+	if (split->needs_checksum)
+		write_checksum(split, out, len);
+}
