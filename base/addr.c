@@ -31,6 +31,22 @@ static int parse_number(const char *text, unsigned long max, unsigned long *valu
 	return 0;
 }
 
+/* RFC 4291 2.5.5.2: an IPv4 address in IPv6 clothes, which this library never keeps. */
+static bool is_mapped(const uint8_t ip[16])
+{
+	static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(ip, prefix, sizeof(prefix)) == 0;
+}
+
+static void unmap(struct natmux_addr *addr)
+{
+	memcpy(addr->ip, addr->ip + 12, 4);
+	memset(addr->ip + 4, 0, 12);
+	addr->scope_id = 0;
+	addr->family = NATMUX_FAMILY_IPV4;
+}
+
 /* `ip` alone: no port, no brackets. Cuts the text at the scope. */
 static int parse_ip(char *ip, struct natmux_addr *addr)
 {
@@ -50,6 +66,8 @@ static int parse_ip(char *ip, struct natmux_addr *addr)
 		return NATMUX_EINVAL;
 	addr->family = NATMUX_FAMILY_IPV6;
 	addr->scope_id = (uint32_t)index;
+	if (is_mapped(addr->ip))
+		unmap(addr);
 	return 0;
 }
 
@@ -182,15 +200,12 @@ NM_EXPORT int natmux_addr_from_sockaddr(
 		result.family = NATMUX_FAMILY_IPV4;
 	} else if (len >= sizeof(v6) && sa->sa_family == AF_INET6) {
 		memcpy(&v6, sa, sizeof(v6));
+		memcpy(result.ip, &v6.sin6_addr, 16);
 		result.port = ntohs(v6.sin6_port);
-		if (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)) {
-			memcpy(result.ip, &v6.sin6_addr.s6_addr[12], 4);
-			result.family = NATMUX_FAMILY_IPV4;
-		} else {
-			memcpy(result.ip, &v6.sin6_addr, 16);
-			result.scope_id = v6.sin6_scope_id;
-			result.family = NATMUX_FAMILY_IPV6;
-		}
+		result.scope_id = v6.sin6_scope_id;
+		result.family = NATMUX_FAMILY_IPV6;
+		if (is_mapped(result.ip))
+			unmap(&result);
 	} else {
 		return NATMUX_EINVAL;
 	}

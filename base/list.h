@@ -10,7 +10,7 @@ struct nm_list {
 	struct nm_list *prev, *next;
 };
 
-#define NM_LIST_ENTRY(node, type, member) ((type *)((char *)(node)-offsetof(type, member)))
+#define NM_LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* Makes an empty ring, or an object that is in none. */
 static inline void nm_list_init(struct nm_list *list)

@@ -161,14 +161,15 @@ static enum nm_ctl_exit add_classes(const char *command, json_t *request, const 
 {
 	json_t *classes = json_array();
 	char *copy = strdup(list), *rest = copy, *name;
-	bool all = false;
+	bool all = false, has_empty = !copy;
 
 	while (copy && (name = strsep(&rest, ","))) {
 		all |= strcmp(name, "all") == 0;
+		has_empty |= !*name;
 		json_array_append_new(classes, json_string(name));
 	}
 	free(copy);
-	if (json_array_size(classes) == 0) {
+	if (has_empty) {
 		json_decref(classes);
 		return nm_ctl_usage(command, "\"%s\" is no list of classes", list);
 	}

@@ -8,6 +8,8 @@
 #include "ctl/doctor.h"
 #include "ctl/print.h"
 
+enum { LINE_WIDTH = 100 };
+
 static enum nm_colour colour_of(enum nm_verdict verdict)
 {
 	switch (verdict) {
@@ -16,6 +18,25 @@ static enum nm_colour colour_of(enum nm_verdict verdict)
 	case NM_VERDICT_NO: return NM_COLOUR_BAD;
 	}
 	return NM_COLOUR_PLAIN;
+}
+
+/* Breaks a sentence between words; all lines begin in one column. */
+static void print_wrapped(struct nm_ctl *ctl, int indent, const char *mark, const char *text)
+{
+	int room = LINE_WIDTH - indent - (int)strlen(mark);
+
+	while (*text) {
+		int n = (int)strlen(text), cut = room;
+
+		if (n > room) {
+			while (cut > 0 && text[cut] != ' ')
+				cut--;
+			n = cut > 0 ? cut : room;
+		}
+		nm_print(ctl, "%*s%s%.*s\n", indent, "", mark, n, text);
+		text += n + (text[n] == ' ');
+		mark = *mark ? "   " : mark;
+	}
 }
 
 static void print_row(
@@ -27,10 +48,8 @@ static void print_row(
 	fprintf(ctl->out, "%s%-4s%s  ", nm_colour(ctl, colour_of(row->verdict)),
 		nm_verdict_name(row->verdict), nm_colour(ctl, NM_COLOUR_PLAIN));
 	nm_print(ctl, "%-*s  %s\n", width, name, row->finding);
-	if (row->why[0])
-		nm_print(ctl, "%*s  %s\n", width + 6, "", row->why);
-	if (row->fix[0])
-		nm_print(ctl, "%*s  -> %s\n", width + 6, "", row->fix);
+	print_wrapped(ctl, width + 8, "", row->why);
+	print_wrapped(ctl, width + 8, "-> ", row->fix);
 }
 
 void nm_ctl_print_report(struct nm_ctl *ctl, const struct nm_doctor_report *report)

@@ -16,6 +16,21 @@ static bool wants_colour(void)
 	return !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
+/* People write --json where they think of it: after the command it means the same. */
+static int take_json(struct nm_ctl *ctl, int argc, char **argv)
+{
+	int kept = 1;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0)
+			ctl->is_json = true;
+		else
+			argv[kept++] = argv[i];
+	}
+	argv[kept] = NULL;
+	return kept;
+}
+
 static bool asks_for_help(int argc, char **argv)
 {
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
@@ -34,6 +49,7 @@ static enum nm_ctl_exit run(struct nm_ctl *ctl, int argc, char **argv)
 		nm_ctl_print_help(ctl, command);
 		return NM_CTL_OK;
 	}
+	argc = take_json(ctl, argc, argv);
 	optind = 0; /* glibc: start afresh */
 	return command->run(ctl, argc, argv);
 }

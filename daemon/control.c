@@ -5,6 +5,7 @@
  */
 #include "daemon/control.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,8 @@ int nm_control_new(struct nm_server *server, const char *path, struct nm_control
 		error = NATMUX_ENOMEM;
 		goto fail;
 	}
+	/* libuv writes without MSG_NOSIGNAL: a client that leaves must not end the daemon. */
+	signal(SIGPIPE, SIG_IGN);
 	control->server = server;
 	control->loop = nm_server_loop(server);
 	error = nm_control_socket_open(path, &control->socket, message, size);

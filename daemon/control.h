@@ -11,8 +11,8 @@ struct nm_server;
 
 /*
  * Listens at `path` (copied) on the server's loop; answers about `server`, which is borrowed until
- * the control server is gone. Returns 0, or what nm_control_socket_open and NATMUX_ENOMEM say, with
- * one line for people in `message`.
+ * the control server is gone. The process ignores SIGPIPE from here on. Returns 0, or what
+ * nm_control_socket_open says, or NATMUX_ENOMEM, with one line for people in `message`.
  */
 int nm_control_new(struct nm_server *server, const char *path, struct nm_control **control,
 	char *message, size_t size);

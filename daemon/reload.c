@@ -162,6 +162,8 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	nm_server_apply_log_level(server);
 	nm_server_mux_config(server, config, &mux);
 	natmux_mux_reconfigure(server->mux, &mux);
+	if (config->gro != before->gro || config->gso != before->gso)
+		natmux_uv_set_offloads(server->net, config->gro, config->gso);
 	nm_server_apply_peers(server, before);
 	nm_server_apply_stun_servers(server, before);
 	natmux_uv_flush_output(server->net);

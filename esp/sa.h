@@ -48,6 +48,8 @@ struct nm_sa {
 	bool no_ecn;
 	bool is_soft_told;
 	uint32_t pair_spi, reqid;
+	uint64_t order;                  /* of its coming into the SAD */
+	struct natmux_addr filed_remote; /* OUT: what the SAD finds it by; its path may move */
 	uint64_t added_ms, used_ms;
 	struct natmux_lifetime soft, hard;
 	size_t selectors_len;

@@ -187,6 +187,7 @@ static bool set_offload(
 {
 	const char *call = name == UDP_GRO ? "setsockopt(UDP_GRO)" : "setsockopt(UDP_SEGMENT)";
 
+	why[0] = '\0';
 	if (!is_wanted) {
 		snprintf(why, 80, "switched off by configuration");
 		return false;
@@ -196,6 +197,17 @@ static bool set_offload(
 	snprintf(why, 80, "%s: %.48s", call, strerror(errno));
 	told_refused(udp, NATMUX_LOG_WARNING, call);
 	return false;
+}
+
+void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso)
+{
+	struct nm_udp_status *status = &udp->status;
+
+	if (!use_gro && status->has_gro)
+		(void)set_int(udp, IPPROTO_UDP, UDP_GRO, 0);
+	udp->gso_refusals = 0;
+	status->has_gro = set_offload(udp, use_gro, UDP_GRO, 1, status->gro_why);
+	status->has_gso = set_offload(udp, use_gso, UDP_SEGMENT, 0, status->gso_why);
 }
 
 static int bind_local(struct nm_udp *udp)
@@ -225,8 +237,7 @@ static int set_up(struct nm_udp *udp, const struct nm_udp_config *config)
 		set_bypass(udp);
 	status->receive_buffer = set_buffer(udp, &receive_buffer, config->receive_buffer);
 	status->send_buffer = set_buffer(udp, &send_buffer, config->send_buffer);
-	status->has_gro = set_offload(udp, config->use_gro, UDP_GRO, 1, status->gro_why);
-	status->has_gso = set_offload(udp, config->use_gso, UDP_SEGMENT, 0, status->gso_why);
+	nm_udp_set_offloads(udp, config->use_gro, config->use_gso);
 	return bind_local(udp);
 }
 

@@ -152,6 +152,8 @@ size_t nm_udp_recv(struct nm_udp *udp, struct natmux_train *trains, size_t max)
 	unsigned int n;
 	size_t used = 0, bytes = 0;
 
+	if (max == 0)
+		return 0;
 	n = receive(udp, offer);
 	for (unsigned int i = 0; i < n; i++) {
 		bytes += rx->msgs[i].msg_len;

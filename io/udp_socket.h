@@ -61,6 +61,9 @@ int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *lo
 	struct nm_udp_batch *batch, struct nm_udp **udp);
 void nm_udp_close(struct nm_udp *udp); /* NULL is fine */
 
+/* Switches GRO and GSO on or off; what the kernel refuses stays off, and the status says why. */
+void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso);
+
 int nm_udp_fd(const struct nm_udp *udp);
 const struct natmux_addr *nm_udp_local(const struct nm_udp *udp); /* as bound */
 const struct nm_udp_status *nm_udp_status(const struct nm_udp *udp);

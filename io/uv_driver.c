@@ -3,7 +3,7 @@
  * Ties a mux to UDP sockets on a libuv loop: which socket sends what, how long one wake-up may
  * take, when the mux is called again. Sockets themselves are udp_socket.h's business.
  */
-#include <natmux/uv.h>
+#include "io/uv_driver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +29,7 @@ struct uv_socket {
 struct natmux_uv {
 	uv_loop_t *loop;
 	struct natmux_mux *mux;
+	const struct nm_sys *sys;
 	struct natmux_log log;
 	struct nm_udp_batch *batch;
 	struct uv_socket sockets[NATMUX_UV_LOCALS_MAX];
@@ -156,6 +157,12 @@ NM_EXPORT void natmux_uv_flush_output(struct natmux_uv *uv)
 		arm(uv);
 }
 
+NM_EXPORT void natmux_uv_set_offloads(struct natmux_uv *uv, bool use_gro, bool use_gso)
+{
+	for (size_t i = 0; i < uv->sockets_n; i++)
+		nm_udp_set_offloads(uv->sockets[i].udp, use_gro, use_gso);
+}
+
 static void on_timer(uv_timer_t *timer)
 {
 	struct natmux_uv *uv = timer->data;
@@ -239,10 +246,11 @@ NM_EXPORT void natmux_uv_free(struct natmux_uv *uv, void (*done)(void *user), vo
 	uv_close((uv_handle_t *)&uv->timer, on_closed);
 }
 
-static struct nm_udp_config socket_config(const struct natmux_uv_config *config)
+static struct nm_udp_config socket_config(
+	const struct natmux_uv *uv, const struct natmux_uv_config *config)
 {
 	return (struct nm_udp_config){
-		.sys = &nm_sys_real,
+		.sys = uv->sys,
 		.log = config->log,
 		.device = config->device,
 		.receive_buffer = config->receive_buffer,
@@ -258,7 +266,7 @@ static struct nm_udp_config socket_config(const struct natmux_uv_config *config)
 static int open_socket(struct natmux_uv *uv, const struct natmux_uv_config *config,
 	const struct natmux_addr *local)
 {
-	const struct nm_udp_config udp_config = socket_config(config);
+	const struct nm_udp_config udp_config = socket_config(uv, config);
 	struct uv_socket *socket = &uv->sockets[uv->sockets_n];
 	int error = nm_udp_open(&udp_config, local, uv->batch, &socket->udp);
 
@@ -312,8 +320,8 @@ static bool is_valid(const struct natmux_uv_config *config)
 	       config->budget <= BUDGET_MAX;
 }
 
-NM_EXPORT int natmux_uv_new(uv_loop_t *loop, struct natmux_mux *mux,
-	const struct natmux_uv_config *config, struct natmux_uv **uv)
+int nm_uv_new(uv_loop_t *loop, struct natmux_mux *mux, const struct natmux_uv_config *config,
+	const struct nm_sys *sys, struct natmux_uv **uv)
 {
 	struct natmux_uv *u;
 	int error;
@@ -323,12 +331,13 @@ NM_EXPORT int natmux_uv_new(uv_loop_t *loop, struct natmux_mux *mux,
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return NATMUX_ENOMEM;
+	u->sys = sys;
 	u->loop = loop;
 	u->mux = mux;
 	u->log = config->log;
 	u->budget = config->budget;
 	u->armed_ms = UINT64_MAX;
-	error = nm_udp_batch_new(&nm_sys_real, &u->batch);
+	error = nm_udp_batch_new(sys, &u->batch);
 	if (error < 0) {
 		free(u);
 		return error;
@@ -344,6 +353,12 @@ NM_EXPORT int natmux_uv_new(uv_loop_t *loop, struct natmux_mux *mux,
 	natmux_uv_flush_output(u);
 	*uv = u;
 	return 0;
+}
+
+NM_EXPORT int natmux_uv_new(uv_loop_t *loop, struct natmux_mux *mux,
+	const struct natmux_uv_config *config, struct natmux_uv **uv)
+{
+	return nm_uv_new(loop, mux, config, &nm_sys_real, uv);
 }
 
 NM_EXPORT void natmux_uv_sockets(const struct natmux_uv *uv,

@@ -6,7 +6,7 @@
 
 void nm_stun_txn_start(struct nm_stun_txn *txn, const struct natmux_random *random, uint64_t now_ms)
 {
-	*txn = (struct nm_stun_txn){.is_pending = true, .first_ms = now_ms, .next_ms = now_ms};
+	*txn = (struct nm_stun_txn){.is_pending = true, .next_ms = now_ms};
 	random->fill(random->user, txn->tid, sizeof(txn->tid));
 }
 
@@ -21,11 +21,10 @@ void nm_stun_txn_sent(struct nm_stun_txn *txn, uint64_t now_ms)
 {
 	uint64_t wait_ms = (uint64_t)NM_STUN_RTO_MS << txn->sends;
 
-	if (txn->sends == 0)
-		txn->first_ms = now_ms;
 	txn->sends++;
 	if (txn->sends >= NM_STUN_RC)
 		wait_ms = (uint64_t)NM_STUN_RTO_MS * NM_STUN_RM;
+	txn->sent_ms = now_ms;
 	txn->next_ms = now_ms + wait_ms;
 }
 
@@ -39,7 +38,7 @@ bool nm_stun_txn_answered(struct nm_stun_txn *txn, uint64_t now_ms, uint32_t *rt
 	txn->is_pending = false;
 	if (txn->sends != 1)
 		return false;
-	*rtt_ms = (uint32_t)(now_ms - txn->first_ms);
+	*rtt_ms = (uint32_t)(now_ms - txn->sent_ms);
 	return true;
 }
 

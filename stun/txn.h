@@ -24,9 +24,9 @@ enum {
 struct nm_stun_txn {
 	uint8_t tid[NM_STUN_TID_LEN];
 	bool is_pending;
-	uint8_t sends;     /* so far, up to NM_STUN_RC */
-	uint64_t first_ms; /* when the first was sent */
-	uint64_t next_ms;  /* when the next step is due */
+	uint8_t sends;    /* so far, up to NM_STUN_RC */
+	uint64_t sent_ms; /* when the last request left */
+	uint64_t next_ms; /* when the next step is due */
 };
 
 enum nm_stun_txn_step {

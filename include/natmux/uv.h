@@ -78,6 +78,9 @@ void natmux_uv_send(struct natmux_uv *uv, const struct natmux_train *trains, siz
  */
 void natmux_uv_flush_output(struct natmux_uv *uv);
 
+/* Switches GRO and GSO of all sockets; the status tells what became of it. */
+void natmux_uv_set_offloads(struct natmux_uv *uv, bool use_gro, bool use_gso);
+
 /* One socket, for status. New fields come at the end. */
 struct natmux_uv_socket {
 	struct natmux_addr local; /* as bound */

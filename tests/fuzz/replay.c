@@ -11,12 +11,12 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { MAX_INPUT = 1 << 20 };
+enum { INPUT_MAX_BYTES = 1 << 20 };
 
 /* Reads into a block of the exact size, so that a sanitizer sees the first byte too many. */
 static int run_file(const char *path)
 {
-	uint8_t *data = malloc(MAX_INPUT), *exact;
+	uint8_t *data = malloc(INPUT_MAX_BYTES), *exact;
 	FILE *file = fopen(path, "rb");
 	size_t len;
 
@@ -24,7 +24,7 @@ static int run_file(const char *path)
 		perror(path);
 		exit(1);
 	}
-	len = fread(data, 1, MAX_INPUT, file);
+	len = fread(data, 1, INPUT_MAX_BYTES, file);
 	fclose(file);
 	exact = realloc(data, len > 0 ? len : 1);
 	if (!exact)

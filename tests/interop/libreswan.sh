@@ -104,7 +104,7 @@ echo "# no ESP in this kernel: under User-Mode Linux"
 "$tests/uml/run.sh" 300 bash "$tests/interop/libreswan.sh" "$NATMUX_BUILD" || status=$?
 case $status in
 0) tap_ok "the same with the kernel's ESP" ;;
-77) echo "# no User-Mode Linux: traffic not tested" ;;
+77) echo "skipped: traffic: neither ESP in the kernel nor User-Mode Linux" ;;
 *) tap_not_ok "the same with the kernel's ESP: status $status" ;;
 esac
 tap_end

@@ -17,8 +17,8 @@ tap_begin "$@"
 lab_topology
 if ! lab_kernel_has_esp; then
 	echo "# no ESP in this kernel: under User-Mode Linux"
-	TAP_ENDED=yes
 	lab_down
+	trap - EXIT
 	exec "$tests/uml/run.sh" 240 bash "$tests/interop/strongswan_kernel.sh" "$NATMUX_BUILD"
 fi
 lab_coturn

@@ -74,6 +74,11 @@ configure 'device = "wan" listen = { "10.2.0.2", "2001:db8:2::2" }'
 check_both 10.2.0.2 2001:db8:2::2
 tap_fails "natmuxd is gone" kill -0 "$pid"
 
+echo "# loose reverse path filters"
+filters 2
+configure 'device = "wan"'
+check_both 0.0.0.0 ::
+
 configure ''
 tap "refused without a device" refuses 'device'
 configure 'device = "wan"'

@@ -1,10 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # natmuxd ends and comes back under an established tunnel, orderly and killed: charon notices
-# nothing, for the alias of a configured peer is the same as before.
+# nothing, for the alias of a configured peer is the same as before. A peer that was a stranger to it is
+# back with its next IKE message; and so is one whose NAT router has moved it to another port.
 set -euo pipefail
 # shellcheck source=tests/netns/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+# rebind ROUTER: it forgets what it has mapped, and maps to other ports from now on.
+rebind() {
+	lab_run "$1" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=1 \
+		net.netfilter.nf_conntrack_udp_timeout_stream=1
+	charon_pings host-a 192.168.2.10 >/dev/null # the new time counts from the next packet
+	lab_run "$1" nft flush chain ip natmux-nat out
+	lab_run "$1" nft add rule ip natmux-nat out oifname wan udp sport != 0 \
+		masquerade to :50000-59999
+	sleep 3
+	lab_run "$1" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30 \
+		net.netfilter.nf_conntrack_udp_timeout_stream=120
+}
 
 tap_begin "$@"
 lab_topology
@@ -12,7 +26,7 @@ lab_coturn
 for site in a b; do
 	natmux_configure "gw-$site" "$conf/$site/natmux.conf"
 	natmux_start "gw-$site"
-	[[ $site == b ]] || pid=$LAB_PID
+	[[ $site == b ]] && pid_b=$LAB_PID || pid=$LAB_PID
 	charon_configure "gw-$site" "$conf/strongswan.conf" "$conf/$site/swanctl.conf"
 	charon_start "gw-$site"
 done
@@ -30,4 +44,17 @@ for signal in TERM KILL; do
 	tap_fails "not a second one" charon_has gw-a '#2,'
 done
 tap_within 10 "our address is learnt again" natmux_is gw-a 'any(.servers[]; .answering)' servers
+
+lab_stop "$pid_b" KILL
+tap "B, to which A is a stranger, starts again" natmux_start gw-b
+tap_fails "ESP alone does not bring A back" charon_pings host-a 192.168.2.10
+tap_is "B drops it" "$(natmux_drops gw-b esp-no-flow)" -ge 1
+tap "A's next IKE message does" charon_ctl gw-a --rekey --ike branch
+tap_within 5 "and the traffic goes on" charon_pings host-a 192.168.2.10
+
+rebind nat-a
+tap_fails "the NAT router moves A: ESP alone is dropped" charon_pings host-a 192.168.2.10
+tap "A's next IKE message opens a flow" charon_ctl gw-a --rekey --child net
+tap_within 5 "and the traffic goes on" charon_pings host-a 192.168.2.10
+tap_is "flows that B has" "$(natmux_json gw-b .total flows)" -eq 2
 tap_end

@@ -59,7 +59,9 @@ preload() {
 main() {
 	local seconds=$1 uml=${NATMUX_UML:-/usr/bin/linux.uml} kernel_status=0 line result='' preload
 	shift
-	[[ -x $uml ]] || { echo "uml: no $uml (Debian package user-mode-linux)" >&2; exit 77; }
+	export PATH=$PATH:/usr/sbin:/sbin
+	[[ -x $uml ]] || { echo "skipped: no $uml (Debian package user-mode-linux)"; exit 77; }
+	command -v modprobe >/dev/null || { echo "skipped: no modprobe (Debian package kmod)"; exit 77; }
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/natmux-uml.XXXXXX")
 	trap 'rm -rf -- "$dir"' EXIT
 	write_init "$@" >"$dir/init"

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -32,7 +31,6 @@ static void turn(void)
 static int setup(void **state)
 {
 	(void)state;
-	signal(SIGPIPE, SIG_IGN);
 	strcpy(folder, "/tmp/natmux-control-XXXXXX");
 	if (!mkdtemp(folder) || uv_loop_init(&loop) < 0)
 		return -1;

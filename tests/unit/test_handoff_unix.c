@@ -208,6 +208,10 @@ static void test_new_refuses(void **state)
 	config.queue_bytes = (64 << 20) + 1;
 	assert_int_equal(nm_unix_hub_new(&config, &none), NATMUX_ERANGE);
 	assert_null(none);
+	config = (struct nm_unix_config){.clients_max = 1, .queue_datagrams = 65536};
+	config.queue_bytes = 64 << 20;
+	assert_int_equal(nm_unix_hub_new(&config, &none), 0); /* the largest there is */
+	nm_unix_hub_free(none);
 	nm_unix_hub_free(NULL);
 }
 

@@ -17,10 +17,12 @@ static struct nm_stun_builder begin(size_t cap)
 
 static void test_bytes_are_those_written_by_hand(void **state)
 {
-	struct nm_stun_builder b = begin(sizeof(buf));
+	struct nm_stun_builder b;
 	static struct raw m;
 
 	(void)state;
+	memset(buf, 0xa5, sizeof(buf));
+	b = begin(sizeof(buf));
 	raw_begin(&m, 0x0001);
 	raw_attr(&m, 0x8022, "natmux", 6);
 	memset(m.data + 30, 0, 2); /* we pad with zeros (RFC 8489 14) */

@@ -434,6 +434,10 @@ static void test_lost_and_found(void **state)
 	assert_int_equal(count_infos(), 1);
 	assert_false(info.is_answering);
 	assert_addr(&info.mapped, "198.51.100.7:61000"); /* the last that was known */
+	run_silent(info.next_ms + LIFE_MS);              /* and once more in vain */
+	assert_int_equal(events, 1);
+	assert_int_equal(count_infos(), 1);
+	assert_int_equal(info.timeouts, 2);
 
 	assert_true(output(info.next_ms));
 	answered(info.next_ms + 5, "198.51.100.7:61000", NULL);
@@ -446,6 +450,8 @@ static void test_lost_and_found(void **state)
 	run_silent(info.next_ms + LIFE_MS);
 	assert_int_equal(events, 1); /* lost again, told again */
 	assert_int_equal(event.type, NATMUX_EVENT_SERVER_LOST);
+	/* The failures before the answer do not lengthen the pause. */
+	assert_int_equal(nm_stun_client_next_deadline(client), info.next_ms + LIFE_MS + REFRESH_MS);
 }
 
 static void test_answer_to_a_repeated_request(void **state)
@@ -780,6 +786,7 @@ static void test_nat_when_nobody_tells_our_address(void **state)
 	answered(10, "198.51.100.7:4500", NULL);
 	assert_nat("0.0.0.0:4500", NM_STUN_NAT_UNKNOWN);
 	assert_nat("10.0.0.1:4500", NM_STUN_NAT_UNKNOWN);
+	assert_nat("10.0.0.1:4501", NM_STUN_NAT_UNKNOWN);  /* a port that nobody asked from */
 	assert_nat("198.51.100.7:4500", NM_STUN_NAT_NONE); /* ours, and seen as it is */
 	assert_true(output(10 + REFRESH_MS));
 	answered(20 + REFRESH_MS, "198.51.100.7:61000", NULL);
@@ -797,6 +804,11 @@ static void test_nat_if_any_server_sees_one(void **state)
 	answered(10, "10.0.0.1:4500", NULL); /* on this side of the NAT */
 	assert_true(output(10));
 	answered(10, "198.51.100.7:4500", NULL);
+	assert_nat("10.0.0.1:4500", NM_STUN_NAT_PRESENT);
+	assert_true(output(10 + REFRESH_MS)); /* and the other way round */
+	answered(10 + REFRESH_MS, "198.51.100.7:4500", NULL);
+	assert_true(output(10 + REFRESH_MS));
+	answered(10 + REFRESH_MS, "10.0.0.1:4500", NULL);
 	assert_nat("10.0.0.1:4500", NM_STUN_NAT_PRESENT);
 }
 

@@ -108,6 +108,24 @@ static void test_s1_form_is_checked(void **state)
 	assert_refused(NULL, 0);
 }
 
+/* The datagram's own length, but no multiple of four: the last header would lie half outside. */
+static void test_s1_length_is_a_multiple_of_four(void **state)
+{
+	struct nm_stun_msg msg;
+
+	(void)state;
+	for (size_t len = 20; len < 64; len++) {
+		raw_begin(&m, 0x0001);
+		memset(m.data + 20, 0, 44); /* attributes of type 0 without a value */
+		m.len = len;
+		put16(m.data + 2, (unsigned int)(len - 20));
+		if (len % 4 == 0)
+			assert_int_equal(decode(&msg), 0);
+		else
+			assert_refused(m.data, m.len);
+	}
+}
+
 static void test_s2_wrong_fingerprint_is_refused(void **state)
 {
 	struct nm_stun_msg msg;
@@ -372,6 +390,7 @@ int main(void)
 		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_types),
 		cmocka_unit_test(test_s1_form_is_checked),
+		cmocka_unit_test(test_s1_length_is_a_multiple_of_four),
 		cmocka_unit_test(test_s2_wrong_fingerprint_is_refused),
 		cmocka_unit_test(test_s2_fingerprint_may_be_missing),
 		cmocka_unit_test(test_s2_fingerprint_must_be_last),

@@ -138,6 +138,37 @@ static void test_status_of_offloads(void **state)
 	nm_udp_close(udp);
 }
 
+/* Whether the kernel has the option set on the socket now. */
+static int gro_of(const struct nm_udp *udp)
+{
+	socklen_t len = sizeof(int);
+	int value = -1;
+
+	assert_int_equal(getsockopt(nm_udp_fd(udp), IPPROTO_UDP, UDP_GRO, &value, &len), 0);
+	return value;
+}
+
+static void test_offloads_switched_at_run_time(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_int_equal(gro_of(udp), 1);
+	nm_udp_set_offloads(udp, false, false);
+	assert_int_equal(gro_of(udp), 0);
+	assert_false(nm_udp_status(udp)->has_gro);
+	assert_false(nm_udp_status(udp)->has_gso);
+	assert_non_null(strstr(nm_udp_status(udp)->gso_why, "configuration"));
+	nm_udp_set_offloads(udp, true, true);
+	assert_int_equal(gro_of(udp), 1);
+	assert_true(nm_udp_status(udp)->has_gro);
+	assert_true(nm_udp_status(udp)->has_gso);
+	assert_string_equal(nm_udp_status(udp)->gro_why, "");
+	nm_udp_close(udp);
+}
+
 static void test_offloads_refused(void **state)
 {
 	struct nm_udp_config config = config_all();
@@ -323,6 +354,7 @@ static void test_calls_that_fail(void **state)
 		struct nm_udp_config config = config_all();
 		struct nm_udp *udp = NULL;
 
+		config.use_bypass = false; /* which an ordinary user is told about */
 		fake_sys_reset();
 		fake_sys_fail(cases[i].call, 0, 1, cases[i].error);
 		assert_int_equal(open_at(&config, "127.0.0.1", &udp), cases[i].result);
@@ -390,6 +422,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_options_ipv6, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_both_wildcards_share_a_port, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status_of_offloads, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_offloads_switched_at_run_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offloads_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_buffers, setup, teardown),

@@ -248,6 +248,32 @@ static void test_checksum_zero(void **state)
 	assert_int_equal(nm_udp_decode(&ip, &udp), NM_IP_CHECKSUM);
 }
 
+/* A header and nothing behind it is a packet, though not one with UDP in it. */
+static void test_header_alone(void **state)
+{
+	struct natmux_addr v4 = {.family = NATMUX_FAMILY_IPV4}, v6 = {.family = NATMUX_FAMILY_IPV6};
+	uint8_t header[NM_IP6_HEADER_LEN];
+	struct nm_ip ip = {0};
+	struct nm_udp udp = {0};
+
+	(void)state;
+	assert_int_equal(nm_ip_encode(header, &v4, &v4, 0, NM_IP_PROTOCOL_UDP, 0), 20);
+	assert_int_equal(nm_ip_decode(header, 20, &ip), NM_IP_GOOD);
+	assert_int_equal(ip.len, 0);
+	assert_int_equal(nm_udp_decode(&ip, &udp), NM_IP_FORMAT);
+	assert_int_equal(nm_ip_encode(header, &v6, &v6, 0, NM_IP_PROTOCOL_UDP, 0), 40);
+	assert_int_equal(nm_ip_decode(header, 40, &ip), NM_IP_GOOD);
+	assert_int_equal(ip.len, 0);
+	assert_int_equal(nm_udp_decode(&ip, &udp), NM_IP_FORMAT);
+}
+
+static void test_payload_max(void **state)
+{
+	(void)state;
+	assert_int_equal(nm_udp_payload_max(NATMUX_FAMILY_IPV4), 65507);
+	assert_int_equal(nm_udp_payload_max(NATMUX_FAMILY_IPV6), 65527);
+}
+
 static void test_outputs_untouched(void **state)
 {
 	static const uint8_t junk[60] = {0x46, 1, 2, 3};
@@ -300,6 +326,8 @@ int main(void)
 		cmocka_unit_test(test_truncations_and_flips),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_checksum_zero),
+		cmocka_unit_test(test_header_alone),
+		cmocka_unit_test(test_payload_max),
 		cmocka_unit_test(test_outputs_untouched),
 		cmocka_unit_test(test_partial),
 	};

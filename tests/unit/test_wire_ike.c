@@ -92,6 +92,12 @@ static const struct header accepted[] = {
 		"00000000" SPI_I NO_SPI "0b100500 00000000 00000024" PAYLOAD, 0, false, false},
 	{"v1 transaction", "00000000" SPI_I SPI_R "08100601 12345678 00000024ffffffffffffffff", 0,
 		true, true},
+	{"v1 base exchange", "00000000" SPI_I NO_SPI "01100100 00000000 00000024" PAYLOAD, 0, true,
+		false},
+	{"v1 private exchange", "00000000" SPI_I SPI_R "0110f000 00000001 00000024" PAYLOAD, 0,
+		true, false},
+	{"v1 encrypted header alone", "00000000" SPI_I SPI_R "00100501 00000001 0000001c", 0, true,
+		true},
 	{"v1 Cisco fragment", "00000000" SPI_I SPI_R "84100200 00000000 00000024" PAYLOAD, 0, true,
 		false},
 };

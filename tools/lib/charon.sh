@@ -27,7 +27,7 @@ charon_start() {
 charon_ctl() {
 	local gw=$1
 	shift
-	timeout 20 "$LAB_DIR/enter" "$gw" swanctl "$@"
+	timeout --foreground 20 "$LAB_DIR/enter" "$gw" swanctl "$@"
 }
 
 # charon_up GATEWAY CHILD: begins a tunnel; fails when it is not there within 15 seconds.

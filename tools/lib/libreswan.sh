@@ -46,7 +46,7 @@ libreswan_configure() {
 libreswan_run() {
 	local gw=$1
 	shift
-	timeout 60 "$LAB_DIR/enter" "$gw" env "${LIBRESWAN_ENV[@]}" "$@"
+	timeout --foreground 60 "$LAB_DIR/enter" "$gw" env "${LIBRESWAN_ENV[@]}" "$@"
 }
 
 # libreswan_ctl GATEWAY ARGUMENT...: the ipsec command there.

@@ -31,7 +31,7 @@ natmux_start() {
 natmux_ctl() {
 	local name=$1
 	shift
-	timeout 20 "$LAB_DIR/enter" "$name" "$NATMUX_BUILD/ctl/natmuxctl" "$@"
+	timeout --foreground 20 "$LAB_DIR/enter" "$name" "$NATMUX_BUILD/ctl/natmuxctl" "$@"
 }
 
 # natmux_json NAME FILTER COMMAND...: what jq's FILTER finds in the answer to a command.

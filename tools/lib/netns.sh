@@ -64,6 +64,7 @@ lab_init() {
 # lab_down: ends the processes in the run's namespaces, then the namespaces. Safe to call twice.
 lab_down() {
 	local status=$? name
+	set +e
 	trap - EXIT INT TERM
 	[[ -n $LAB_ID && -d $LAB_DIR ]] || return "$status"
 	lab_kill TERM
@@ -114,11 +115,12 @@ lab_run() {
 }
 
 # lab_spawn NAME LOG COMMAND...: runs a command in the background, its words in log/LOG.log, its
-# number in LAB_PID. The log goes through a pipe: AppArmor lets confined daemons write to one.
+# number in LAB_PID. The log goes through a pipe: AppArmor lets confined daemons write to one. A
+# session of its own, or Ctrl-C would end it before lab_down can look.
 lab_spawn() {
 	local name=$1 log=$LAB_DIR/log/$2.log
 	shift 2
-	"$LAB_DIR/enter" "$name" "$@" > >(exec cat >>"$log") 2>&1 </dev/null &
+	setsid "$LAB_DIR/enter" "$name" "$@" > >(exec cat >>"$log" 3>&-) 2>&1 3>&- </dev/null &
 	# shellcheck disable=SC2034 # for the caller
 	LAB_PID=$!
 }

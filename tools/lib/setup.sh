@@ -47,19 +47,23 @@ setup_apt() {
 		-o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
-# Shows how apt-get gets on: one line for each package that is done, everything in the log.
+# Shows how apt-get gets on, everything else goes to the log: what is fetched, and which of the
+# packages named is ready.
 setup_progress() {
-	local line
+	local line package
 
 	trap '' INT TERM HUP # it ends with apt-get: a closed pipe would kill dpkg at its work
 	while IFS= read -r line; do
 		printf '%s\n' "$line"
 		case $line in
+		'Need to get '*) printf '  %s\n' "${line%.}" >&3 ;;
 		'Setting up '*)
-			line=${line#Setting up }
-			printf '  %s\n' "${line%% ...*}" >&3
+			package=${line#Setting up }
+			package=${package%% *}
+			case " $* " in
+			*" ${package%%:*} "*) printf '  %s is ready\n' "${package%%:*}" >&3 ;;
+			esac
 			;;
-		'Need to get '*) printf '  %s\n' "$line" >&3 ;;
 		esac
 	done
 }
@@ -115,7 +119,7 @@ setup_run_logged() {
 	shift
 
 	{
-		setup_apt_install "$@" 2>&1 | setup_progress >"$log"
+		setup_apt_install "$@" 2>&1 | setup_progress "$@" >"$log"
 		status=${PIPESTATUS[0]}
 	} 3>&1
 	return "$status"
