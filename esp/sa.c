@@ -131,7 +131,6 @@ static void set_fields(struct nm_sa *sa, const struct natmux_sa_config *config, 
 	sa->df = (uint8_t)config->df;
 	sa->dscp = config->dscp;
 	sa->no_ecn = config->no_ecn;
-	sa->pair_spi = config->pair_spi;
 	sa->reqid = config->reqid;
 	sa->soft = config->soft;
 	sa->hard = config->hard;

@@ -36,7 +36,7 @@ struct nm_sa {
 	struct nm_secret_pool *keys;
 	struct nm_replay replay;           /* IN */
 	struct nm_sequence *sequence;      /* OUT */
-	uint64_t bytes_left, packets_left; /* until something of lifetime.c is due */
+	uint64_t used_bytes, used_packets; /* since it was added: lifetime.c */
 	struct natmux_path path;
 	uint64_t path_sequence; /* IN: of the packet that the path is known from */
 	uint64_t path_ms;       /* IN: when it changed last */
@@ -47,7 +47,7 @@ struct nm_sa {
 	int16_t dscp;
 	bool no_ecn;
 	bool is_soft_told;
-	uint32_t pair_spi, reqid;
+	uint32_t reqid;
 	uint64_t order;                  /* of its coming into the SAD */
 	struct natmux_addr filed_remote; /* OUT: what the SAD finds it by; its path may move */
 	uint64_t added_ms, used_ms;

@@ -79,6 +79,80 @@ struct natmux_esp_config {
 	bool can_tcp, can_udp; /* the TUN device takes super-packets of TCP, of UDP */
 };
 
+/* Sets the size and the defaults of a configuration of this many bytes. */
+void natmux_esp_config_defaults(struct natmux_esp_config *config, size_t size);
+
+/* Sets the size and the defaults. */
+static inline void natmux_esp_config_init(struct natmux_esp_config *config)
+{
+	natmux_esp_config_defaults(config, sizeof(*config));
+}
+
+/*
+ * Makes a plane; `config` is copied, what it points to is borrowed for life. Each engine has to
+ * prove itself first; one that fails is left out and logged. NATMUX_EINVAL, NATMUX_ERANGE,
+ * NATMUX_ENOMEM.
+ */
+int natmux_esp_new(const struct natmux_esp_config *config, struct natmux_esp **esp);
+
+/* Frees the plane and its SAs, whose keys are wiped. NULL is fine. */
+void natmux_esp_free(struct natmux_esp *esp);
+
+/*
+ * Adds an SA, or replaces the one of the same direction, SPI and (outbound) peer; at once or not at
+ * all. NATMUX_EINVAL: a field out of range, the key's length; NATMUX_EUNSUPPORTED: no engine has the
+ * suite; NATMUX_EFULL, NATMUX_ENOMEM.
+ */
+int natmux_esp_sa_add(
+	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config);
+
+/* `remote`: of an outbound SA, its peer when it was added; else NULL. NATMUX_ENOTFOUND. */
+int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direction direction, uint32_t spi,
+	const struct natmux_addr *remote);
+
+/* An SA as it is now. Without its key. */
+struct natmux_sa_info {
+	enum natmux_sa_direction direction;
+	enum natmux_sa_mode mode;
+	uint32_t spi, reqid;
+	enum natmux_suite suite;
+	const char *engine;
+	struct natmux_path path;
+	bool has_esn, is_dead;
+	uint32_t replay_window;
+	uint64_t sequence; /* highest number seen, or last number used */
+	uint64_t added_ms, used_ms;
+	struct natmux_lifetime soft, hard;
+	struct natmux_sa_counters counters;
+};
+
+/* Calls `each` for every SA. */
+void natmux_esp_sas(const struct natmux_esp *esp,
+	void (*each)(void *user, const struct natmux_sa_info *info), void *user);
+
+/* NATMUX_EINVAL, NATMUX_EEXISTS (same priority and selector), NATMUX_EFULL; NATMUX_ENOTFOUND. */
+int natmux_esp_policy_add(struct natmux_esp *esp, const struct natmux_policy *policy);
+int natmux_esp_policy_delete(struct natmux_esp *esp, const struct natmux_policy *policy);
+
+/* Calls `each` for every policy, in no order. */
+void natmux_esp_policies(const struct natmux_esp *esp,
+	void (*each)(void *user, const struct natmux_policy *policy), void *user);
+
+/*
+ * Received ESP. The trains' bytes are worked on in place: they must be writable, whatever their
+ * type says, and are used up. What comes out goes to `deliver` before this returns.
+ */
+void natmux_esp_input(
+	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_train *trains, size_t n);
+
+/* Packets and super-packets from the TUN device. What comes out goes to `send` before this returns. */
+void natmux_esp_output(
+	struct natmux_esp *esp, uint64_t now_ms, const struct nm_inner *packets, size_t n);
+
+/* When natmux_esp_timeout() wants to be called; UINT64_MAX: not before an SA is added. */
+uint64_t natmux_esp_next_deadline(const struct natmux_esp *esp);
+void natmux_esp_timeout(struct natmux_esp *esp, uint64_t now_ms);
+
 #ifdef __cplusplus
 }
 #endif

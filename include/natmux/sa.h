@@ -72,9 +72,9 @@ struct natmux_sa_config {
 	 * anywhere. Transport mode: the peers' addresses are those of the inner packets too.
 	 */
 	struct natmux_path path;
-	enum natmux_roam roam; /* YES. IN: moves this SA's path, and that of `pair_spi` */
-	uint32_t pair_spi;     /* IN: the outbound SA to the same peer, by SPI and peer; 0: none */
-	uint32_t reqid;        /* ties policies to SAs; 0: none */
+	enum natmux_roam
+		roam;   /* YES. IN: moves this SA's path, and the outbound one's of its reqid */
+	uint32_t reqid; /* ties policies and both directions together; 0: none */
 	struct natmux_lifetime soft, hard;
 	uint64_t sequence; /* 0: last number used (OUT) or seen (IN): a moved SA goes on */
 	enum natmux_df df; /* COPY */

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Two planes back to back in memory: what goes into one comes out of the other. */
+#include "test.h"
+
+#include <sodium.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <natmux/error.h>
+#include <natmux/esp.h>
+
+#include "base/bytes.h"
+#include "base/offload.h"
+
+enum { SPI_AB = 0x1000, SPI_BA = 0x2000, REQID = 7, WIRE = 1 << 20 };
+
+static struct natmux_esp *a, *b;
+static uint8_t wire[WIRE];
+static struct natmux_train trains[256];
+static size_t trains_n, wire_len;
+static uint8_t delivered[WIRE];
+static size_t delivered_n, delivered_len;
+static struct nm_offload delivered_offload;
+static uint64_t drops[NATMUX_DROP_COUNT];
+static struct natmux_esp_event events[64];
+static size_t events_n;
+
+static void keep_trains(void *user, const struct natmux_train *from, size_t n)
+{
+	(void)user;
+	for (size_t i = 0; i < n; i++) {
+		trains[trains_n] = from[i];
+		memcpy(wire + wire_len, from[i].data, from[i].len);
+		trains[trains_n++].data = wire + wire_len;
+		wire_len += from[i].len;
+	}
+}
+
+static void keep_packet(void *user, const struct nm_gathered *packet)
+{
+	(void)user;
+	delivered_n++;
+	delivered_len = 0;
+	delivered_offload = packet->offload;
+	for (uint32_t i = 0; i < packet->parts_len; i++) {
+		memcpy(delivered + delivered_len, packet->parts[i].data, packet->parts[i].len);
+		delivered_len += packet->parts[i].len;
+	}
+}
+
+static void keep_drop(void *user, enum natmux_drop drop, uint64_t n)
+{
+	(void)user;
+	drops[drop] += n;
+}
+
+static void keep_event(void *user, const struct natmux_esp_event *event)
+{
+	(void)user;
+	events[events_n++ % 64] = *event;
+}
+
+static void fill(void *user, void *buf, size_t len)
+{
+	(void)user;
+	memset(buf, 0x5a, len);
+}
+
+static struct natmux_esp *make_plane(void)
+{
+	struct natmux_esp_config config;
+	struct natmux_esp *esp;
+
+	natmux_esp_config_init(&config);
+	config.random.fill = fill;
+	config.send = keep_trains;
+	config.deliver = keep_packet;
+	config.drop = keep_drop;
+	config.event = keep_event;
+	config.can_tcp = config.can_udp = true;
+	assert_int_equal(natmux_esp_new(&config, &esp), 0);
+	return esp;
+}
+
+static const uint8_t keymat[NATMUX_SUITE_KEY_MAX] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+
+static struct natmux_sa_config sa_config(enum natmux_sa_direction direction, uint32_t spi)
+{
+	struct natmux_sa_config config;
+
+	natmux_sa_config_init(&config);
+	config.direction = direction;
+	config.spi = spi;
+	config.suite = NATMUX_SUITE_AES128GCM16;
+	config.key = keymat;
+	config.key_len = natmux_suite_key_len(config.suite);
+	config.reqid = REQID;
+	config.path.local = (struct natmux_addr){.ip = {192, 0, 2, 1}, .port = 4500, .family = 4};
+	config.path.remote = (struct natmux_addr){.ip = {192, 0, 2, 2}, .port = 4500, .family = 4};
+	return config;
+}
+
+static void add_policy(struct natmux_esp *esp)
+{
+	struct natmux_policy policy = {
+		.action = NATMUX_POLICY_PROTECT,
+		.reqid = REQID,
+		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
+	};
+
+	assert_int_equal(natmux_prefix_parse("10.0.0.0/8", &policy.selector.source), 0);
+	assert_int_equal(natmux_prefix_parse("10.2.0.0/16", &policy.selector.destination), 0);
+	assert_int_equal(natmux_esp_policy_add(esp, &policy), 0);
+}
+
+static void start(void)
+{
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI_AB);
+	struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI_AB);
+
+	assert_true(sodium_init() >= 0);
+	trains_n = wire_len = delivered_n = delivered_len = events_n = 0;
+	memset(drops, 0, sizeof(drops));
+	a = make_plane();
+	b = make_plane();
+	assert_int_equal(natmux_esp_sa_add(a, 0, &out), 0);
+	assert_int_equal(natmux_esp_sa_add(b, 0, &in), 0);
+	add_policy(a);
+}
+
+static void stop(void)
+{
+	natmux_esp_free(a);
+	natmux_esp_free(b);
+	natmux_esp_free(NULL);
+}
+
+/* An IPv4 UDP packet of `len` octets from 10.1.0.1 to 10.2.0.1; the checksums may be wrong. */
+static uint32_t make_udp(uint8_t *packet, uint32_t len)
+{
+	memset(packet, 0, len);
+	packet[0] = 0x45;
+	nm_put16(packet + 2, (uint16_t)len);
+	packet[8] = 64;
+	packet[9] = 17;
+	nm_put32(packet + 12, 0x0a010001);
+	nm_put32(packet + 16, 0x0a020001);
+	nm_put16(packet + 20, 1000);
+	nm_put16(packet + 22, 2000);
+	nm_put16(packet + 24, (uint16_t)(len - 20));
+	for (uint32_t i = 28; i < len; i++)
+		packet[i] = (uint8_t)i;
+	return len;
+}
+
+static void output(uint8_t *packet, uint32_t len)
+{
+	struct nm_inner inner = {.data = packet, .len = len};
+
+	natmux_esp_output(a, 0, &inner, 1);
+}
+
+static void test_one_packet(void **state)
+{
+	uint8_t packet[300];
+
+	(void)state;
+	start();
+	output(packet, make_udp(packet, sizeof(packet)));
+	assert_int_equal(trains_n, 1);
+	assert_int_equal(nm_get32(wire), SPI_AB);
+	assert_int_equal(nm_get32(wire + 4), 1);
+	assert_int_equal(trains[0].path.remote.port, 4500);
+	natmux_esp_input(b, 0, trains, trains_n);
+	assert_int_equal(delivered_n, 1);
+	assert_int_equal(delivered_len, sizeof(packet));
+	assert_memory_equal(delivered, packet, sizeof(packet));
+	stop();
+}
+
+static void test_replay_and_forgery(void **state)
+{
+	uint8_t packet[300], copy[512];
+
+	(void)state;
+	start();
+	output(packet, make_udp(packet, sizeof(packet)));
+	memcpy(copy, wire, trains[0].len);
+	wire[40] ^= 1;
+	natmux_esp_input(b, 0, trains, 1);
+	assert_int_equal(drops[NATMUX_DROP_ESP_ICV], 1);
+	memcpy(wire, copy, trains[0].len);
+	natmux_esp_input(b, 0, trains, 1);
+	assert_int_equal(delivered_n, 1);
+	memcpy(wire, copy, trains[0].len);
+	natmux_esp_input(b, 0, trains, 1);
+	assert_int_equal(delivered_n, 1);
+	assert_int_equal(drops[NATMUX_DROP_ESP_REPLAY], 1);
+	nm_put32(wire, 0x9999);
+	natmux_esp_input(b, 0, trains, 1);
+	assert_int_equal(drops[NATMUX_DROP_ESP_NO_SA], 1);
+	assert_int_equal(events_n, 3);
+	assert_int_equal(events[2].type, NATMUX_ESP_EVENT_AUDIT);
+	assert_int_equal(events[2].spi, 0x9999);
+	stop();
+}
+
+/* A UDP super-packet through both: cut, sealed, opened and put together again. */
+static void test_super_packet(void **state)
+{
+	static uint8_t packet[65535];
+	uint32_t len = make_udp(packet, 28 + 40 * 1000 + 77);
+	struct nm_inner inner = {
+		.data = packet,
+		.len = len,
+		.offload = {.kind = NM_OFFLOAD_UDP,
+			.needs_checksum = 1,
+			.header_len = 28,
+			.segment = 1000,
+			.checksum_start = 20,
+			.checksum_offset = 6},
+	};
+
+	(void)state;
+	start();
+	natmux_esp_output(a, 0, &inner, 1);
+	assert_int_equal(trains_n, 1);
+	assert_int_equal(natmux_train_count(&trains[0]), 41);
+	natmux_esp_input(b, 0, trains, trains_n);
+	assert_int_equal(delivered_n, 1);
+	assert_int_equal(delivered_offload.kind, NM_OFFLOAD_UDP);
+	assert_int_equal(delivered_offload.segment, 1000);
+	assert_int_equal(delivered_len, len);
+	assert_memory_equal(delivered + 28, packet + 28, len - 28);
+	stop();
+}
+
+static void test_policies_and_sas(void **state)
+{
+	uint8_t packet[100];
+	struct natmux_sa_config bad = sa_config(NATMUX_SA_OUT, SPI_AB);
+
+	(void)state;
+	start();
+	make_udp(packet, sizeof(packet));
+	nm_put32(packet + 16, 0x0b000001);
+	output(packet, sizeof(packet));
+	assert_int_equal(drops[NATMUX_DROP_OUT_POLICY], 1);
+	make_udp(packet, sizeof(packet));
+	packet[0] = 0x55;
+	output(packet, sizeof(packet));
+	assert_int_equal(drops[NATMUX_DROP_OUT_FORMAT], 1);
+	/* A replacement with a key of the wrong length changes nothing. */
+	bad.key_len--;
+	assert_int_equal(natmux_esp_sa_add(a, 0, &bad), NATMUX_EINVAL);
+	make_udp(packet, sizeof(packet));
+	output(packet, sizeof(packet));
+	assert_int_equal(trains_n, 1);
+	assert_int_equal(natmux_esp_sa_delete(a, NATMUX_SA_OUT, SPI_AB, &bad.path.remote), 0);
+	output(packet, sizeof(packet));
+	assert_int_equal(drops[NATMUX_DROP_OUT_NO_SA], 1);
+	assert_int_equal(events[events_n - 1].type, NATMUX_ESP_EVENT_ACQUIRE);
+	stop();
+}
+
+static void test_moving(void **state)
+{
+	struct natmux_sa_config back = sa_config(NATMUX_SA_OUT, SPI_BA);
+	uint8_t packet[100];
+
+	(void)state;
+	start();
+	assert_int_equal(natmux_esp_sa_add(b, 0, &back), 0);
+	add_policy(b);
+	make_udp(packet, sizeof(packet));
+	output(packet, sizeof(packet));
+	output(packet, sizeof(packet));
+	trains[0].path.remote.port = trains[1].path.remote.port = 31022;
+	/* The older of the two comes last: it moves nothing (I8). */
+	natmux_esp_input(b, 5000, &trains[1], 1);
+	assert_int_equal(events[events_n - 1].type, NATMUX_ESP_EVENT_MOVED);
+	assert_int_equal(events[events_n - 1].path.remote.port, 31022);
+	trains[0].path.remote.port = 5;
+	natmux_esp_input(b, 50000, &trains[0], 1);
+	assert_int_equal(events_n, 1);
+	/* What goes back goes to where the peer is now. */
+	trains_n = 0;
+	natmux_esp_output(b, 0, &(struct nm_inner){.data = packet, .len = sizeof(packet)}, 1);
+	assert_int_equal(trains[0].path.remote.port, 31022);
+	stop();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_packet),
+		cmocka_unit_test(test_replay_and_forgery),
+		cmocka_unit_test(test_super_packet),
+		cmocka_unit_test(test_policies_and_sas),
+		cmocka_unit_test(test_moving),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
