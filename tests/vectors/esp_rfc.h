@@ -97,7 +97,7 @@ static const struct rfc_hmac rfc_hmacs[] = {
 	/* RFC 4868 2.7.2.1: AUTH256-1 to -4 */
 	{"null-sha256", SIXTEEN_0B SIXTEEN_0B, HI_THERE, "198a607e b44bfbc6 9903a0f1 cf2bbdc5"},
 	{"null-sha256", TIMES_4(JEFE JEFE), WHAT_DO_YA_WANT, "167f9285 88c5cc2e ef8e3093 caa0e87c"},
-	{"null-sha256", SIXTEEN_AA SIXTEEN_AA, FIFTY_DD, "cdcb1220 d1eccceа 91e53aba 3092f962"},
+	{"null-sha256", SIXTEEN_AA SIXTEEN_AA, FIFTY_DD, "cdcb1220 d1ecccea 91e53aba 3092f962"},
 	{"null-sha256", ONE_TO_THIRTY_TWO, FIFTY_CD, "372efcf9 b40b35c2 115b1346 903d2ef4"},
 	/* 2.7.2.2: AUTH384-1 to -4, the last with the key that the RFC prints */
 	{"null-sha384", SIXTEEN_0B SIXTEEN_0B SIXTEEN_0B, HI_THERE,
