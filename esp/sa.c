@@ -25,9 +25,15 @@ NM_EXPORT void natmux_sa_config_defaults(struct natmux_sa_config *config, size_t
 	memcpy(config, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
 }
 
+/* Matching reads as many octets of an address as its prefix has, and trusts that number. */
 static bool selector_is_valid(const struct natmux_selector *selector)
 {
-	return selector->source.base.family == selector->destination.base.family &&
+	uint8_t family = selector->source.base.family;
+	unsigned int most = family == NATMUX_FAMILY_IPV4 ? 32 : 128;
+
+	return (family == NATMUX_FAMILY_IPV4 || family == NATMUX_FAMILY_IPV6) &&
+	       selector->destination.base.family == family && selector->source.bits <= most &&
+	       selector->destination.bits <= most &&
 	       selector->source_ports.min <= selector->source_ports.max &&
 	       selector->destination_ports.min <= selector->destination_ports.max;
 }
@@ -43,12 +49,23 @@ static bool numbers_are_valid(const struct natmux_sa_config *config)
 	       (config->selectors_len == 0 || config->selectors);
 }
 
+static bool family_is_valid(const struct natmux_addr *addr)
+{
+	return addr->family == NATMUX_FAMILY_NONE || addr->family == NATMUX_FAMILY_IPV4 ||
+	       addr->family == NATMUX_FAMILY_IPV6;
+}
+
 static int check(const struct natmux_sa_config *config)
 {
 	const struct natmux_path *path = &config->path;
 
 	if (!numbers_are_valid(config) || !natmux_suite_get(config->suite) ||
 		config->key_len != natmux_suite_key_len(config->suite) || !config->key)
+		return NATMUX_EINVAL;
+	if (!family_is_valid(&path->local) || !family_is_valid(&path->remote))
+		return NATMUX_EINVAL;
+	/* RFC 4303 2.7: only where the length of what is padded can be read from it. */
+	if (config->tfc_pad > 0 && config->mode == NATMUX_SA_TRANSPORT)
 		return NATMUX_EINVAL;
 	/* Out to nowhere; in from anywhere is fine. */
 	if (config->direction == NATMUX_SA_OUT &&
