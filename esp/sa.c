@@ -217,6 +217,7 @@ uint32_t nm_sa_inner_max(const struct nm_sa *sa, uint32_t len)
 
 	if (len < overhead + sa->align)
 		return 0;
-	text = (len - overhead) / sa->align * sa->align;
-	return text > NM_ESP_TRAILER ? text - NM_ESP_TRAILER : 0;
+	text = (len - overhead) / sa->align * sa->align - NM_ESP_TRAILER;
+	/* Whatever is shorter would be padded to more than there is room for. */
+	return text < sa->tfc_pad ? 0 : text;
 }
