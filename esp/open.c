@@ -66,9 +66,12 @@ static enum nm_open_verdict commit(struct nm_sa *sa, uint64_t sequence)
 {
 	uint64_t top = sa->replay.top;
 
-	if (nm_replay_commit(&sa->replay, sequence) != NM_REPLAY_NEW) {
-		sa->counters.replayed++;
-		return NM_OPEN_REPLAYED;
+	switch (nm_replay_commit(&sa->replay, sequence)) {
+	case NM_REPLAY_NEW: break;
+	case NM_REPLAY_DUPLICATE: sa->counters.replayed++; return NM_OPEN_REPLAYED;
+	/* Others of the vector moved the window past it: no replay, it only took long. */
+	case NM_REPLAY_LATE:
+	case NM_REPLAY_INVALID: sa->counters.late++; return NM_OPEN_LATE;
 	}
 	if (sequence > top) {
 		/* What is skipped counts as lost until it comes. */
