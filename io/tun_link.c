@@ -11,13 +11,12 @@
 #include <natmux/error.h>
 #include "base/log.h"
 
-#define TUN_PATH "/dev/net/tun"
-
 /* What a person can do about it; "" when the error's own text says all there is. */
 static const char *advice(int error)
 {
 	switch (error) {
-	case ENOENT: return " (no " TUN_PATH ": `modprobe tun`, or give the container the device)";
+	case ENOENT:
+		return " (no " NM_TUN_PATH ": `modprobe tun`, or give the container the device)";
 	case ENXIO:
 	case ENODEV: return " (this kernel has no TUN: `modprobe tun`)";
 	case EPERM: return " (needs CAP_NET_ADMIN)";
@@ -91,9 +90,7 @@ static struct ifreq request(const struct nm_tun_link *link)
 
 int nm_tun_link_open(const struct nm_tun_link *link)
 {
-	int fd = link->sys->open(TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	return fd < 0 ? nm_tun_link_failed(link, "open " TUN_PATH) : fd;
+	return link->sys->open(NM_TUN_PATH, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 }
 
 int nm_tun_link_attach(struct nm_tun_link *link, int fd, unsigned int flags)

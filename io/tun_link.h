@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to the TUN devices: how one is attached to, its MTU, addresses and link state, and what is
+ * What TUN devices have in common: how one is attached to, its MTU, addresses and link state, and what is
  * said when that fails. A failure is one line in the log with call, name and what can be done.
  */
 #ifndef NM_TUN_LINK_H
@@ -11,6 +11,8 @@
 #include <natmux/addr.h>
 #include <natmux/log.h>
 #include "io/sys.h"
+
+#define NM_TUN_PATH "/dev/net/tun"
 
 struct nm_tun_address {
 	struct natmux_addr ip; /* family 0: none */
@@ -41,10 +43,10 @@ void nm_tun_link_init(struct nm_tun_link *link, const struct nm_sys *sys,
 /* Logs that opening failed in `call`, with errno; returns the NATMUX_E… for it. */
 int nm_tun_link_failed(const struct nm_tun_link *link, const char *call);
 
-/* A descriptor that can be attached to a device, non-blocking; or the error, logged. */
+/* A descriptor that can be attached to a device, non-blocking; -1 and errno as open. */
 int nm_tun_link_open(const struct nm_tun_link *link);
 
-/* TUNSETIFF; the link then has the name that the kernel gave. 0, or -1 with errno and no word. */
+/* The link then has the name that the kernel gave. -1 and errno as ioctl(TUNSETIFF). */
 int nm_tun_link_attach(struct nm_tun_link *link, int fd, unsigned int flags);
 
 /* A socket for ioctls about interfaces; or the error, logged. */

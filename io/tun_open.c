@@ -14,19 +14,18 @@
 static int create(struct nm_tun *tun)
 {
 	unsigned int features = 0;
-	int fd = nm_tun_link_open(&tun->link);
 
-	if (fd < 0)
-		return fd;
-	tun->fd = fd;
-	if (tun->link.sys->ioctl(fd, TUNGETFEATURES, &features) < 0)
+	tun->fd = nm_tun_link_open(&tun->link);
+	if (tun->fd < 0)
+		return nm_tun_link_failed(&tun->link, "open " NM_TUN_PATH);
+	if (tun->link.sys->ioctl(tun->fd, TUNGETFEATURES, &features) < 0)
 		features = 0;
 	tun->has_vnet = features & IFF_VNET_HDR;
-	if (nm_tun_link_attach(
-		    &tun->link, fd, IFF_TUN | IFF_NO_PI | (tun->has_vnet ? IFF_VNET_HDR : 0)) < 0)
+	if (nm_tun_link_attach(&tun->link, tun->fd,
+		    IFF_TUN | IFF_NO_PI | (tun->has_vnet ? IFF_VNET_HDR : 0)) < 0)
 		return nm_tun_link_failed(&tun->link, "ioctl(TUNSETIFF)");
 	/* Whoever had a persistent device before may have left it with offloads on. */
-	if (tun->has_vnet && tun->link.sys->ioctl(fd, TUNSETOFFLOAD, NULL) < 0)
+	if (tun->has_vnet && tun->link.sys->ioctl(tun->fd, TUNSETOFFLOAD, NULL) < 0)
 		return nm_tun_link_failed(&tun->link, "ioctl(TUNSETOFFLOAD)");
 	return 0;
 }
