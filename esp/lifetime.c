@@ -10,6 +10,7 @@ static void tell(struct natmux_esp *esp, const struct nm_sa *sa, enum natmux_esp
 	nm_plane_event(esp, &(struct natmux_esp_event){
 				    .type = type,
 				    .spi = sa->spi,
+				    .direction = (enum natmux_sa_direction)sa->direction,
 				    .reqid = sa->reqid,
 				    .path = sa->path,
 			    });

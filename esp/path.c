@@ -27,6 +27,7 @@ static void tell(struct natmux_esp *esp, const struct nm_sa *sa, const struct na
 	nm_plane_event(esp, &(struct natmux_esp_event){
 				    .type = NATMUX_ESP_EVENT_MOVED,
 				    .spi = sa->spi,
+				    .direction = (enum natmux_sa_direction)sa->direction,
 				    .reqid = sa->reqid,
 				    .path = sa->path,
 				    .path_before = *before,

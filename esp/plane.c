@@ -71,8 +71,12 @@ NM_EXPORT int natmux_esp_new(const struct natmux_esp_config *config, struct natm
 	if (!esp)
 		return NATMUX_ENOMEM;
 	esp->config = *config;
-	esp->expiry_ms = UINT64_MAX;
+	esp->expiry_ms = esp->keepalive_ms = UINT64_MAX;
 	err = make_tables(esp);
+	if (err == 0 && config->keeps_keys) {
+		esp->keymats = nm_secret_pool_new(NATMUX_SUITE_KEY_MAX);
+		err = esp->keymats ? 0 : NATMUX_ENOMEM;
+	}
 	if (err < 0) {
 		natmux_esp_free(esp);
 		return err;
@@ -93,6 +97,7 @@ NM_EXPORT void natmux_esp_free(struct natmux_esp *esp)
 	nm_iv_source_done(&esp->ivs);
 	for (unsigned int i = 0; i < NATMUX_SUITE_COUNT; i++)
 		nm_secret_pool_free(esp->keys[i]);
+	nm_secret_pool_free(esp->keymats);
 	free(esp);
 }
 
@@ -117,29 +122,76 @@ static void look_at_lifetimes(struct natmux_esp *esp, const struct nm_sa *sa)
 		esp->expiry_ms = at_ms;
 }
 
+NM_EXPORT int natmux_esp_sa_check(
+	const struct natmux_esp *esp, const struct natmux_sa_config *config)
+{
+	int err = nm_sa_check(config);
+
+	if (err < 0)
+		return err;
+	return esp->engines.of[config->suite] ? 0 : NATMUX_EUNSUPPORTED;
+}
+
+static int make_sa(struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config,
+	struct nm_secret_pool *pool, struct nm_sa **result)
+{
+	const struct natmux_random *random = &esp->config.random;
+	struct nm_sa *sa;
+	int err = nm_sa_new(config, esp->engines.of[config->suite], pool, NULL, now_ms, &sa);
+
+	if (err < 0)
+		return err;
+	if (esp->keymats)
+		err = nm_sa_keep_key(sa, config, esp->keymats);
+	if (err < 0) {
+		nm_sa_free(sa);
+		return err;
+	}
+	nm_sa_mark_key(sa, config, esp->sad.key);
+	if (sa->sequence)
+		random->fill(random->user, &sa->sequence->iv_base, sizeof(sa->sequence->iv_base));
+	*result = sa;
+	return 0;
+}
+
+/* The SA that this one is about to replace, or NULL. */
+static struct nm_sa *find_before(struct natmux_esp *esp, const struct nm_sa *sa)
+{
+	return sa->direction == NATMUX_SA_IN
+		       ? nm_sad_find(&esp->sad, sa->spi)
+		       : nm_sad_find_out(&esp->sad, sa->spi, &sa->path.remote);
+}
+
 NM_EXPORT int natmux_esp_sa_add(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config)
 {
+	struct natmux_addr place = config->path.remote;
 	struct nm_secret_pool *pool;
-	struct nm_sa *sa;
-	int err;
+	struct nm_sa *sa, *before;
+	int err = natmux_esp_sa_check(esp, config);
 
-	if (!natmux_suite_get(config->suite))
-		return NATMUX_EINVAL;
-	if (!esp->engines.of[config->suite])
-		return NATMUX_EUNSUPPORTED;
+	if (err < 0)
+		return err;
 	pool = pool_of(esp, config->suite);
 	if (!pool)
 		return NATMUX_ENOMEM;
-	err = nm_sa_new(config, esp->engines.of[config->suite], pool, NULL, now_ms, &sa);
+	err = make_sa(esp, now_ms, config, pool, &sa);
 	if (err < 0)
 		return err;
+	before = find_before(esp, sa);
+	if (before)
+		nm_sa_succeed(sa, before, &place);
 	err = nm_sad_add(&esp->sad, sa);
 	if (err < 0) {
 		nm_sa_free(sa);
 		return err;
 	}
+	sa->path.remote = place;
 	look_at_lifetimes(esp, sa);
+	sa->kept_ms = now_ms;
+	if (config->direction == NATMUX_SA_OUT && esp->config.keepalive_ms > 0 &&
+		now_ms + esp->config.keepalive_ms < esp->keepalive_ms)
+		esp->keepalive_ms = now_ms + esp->config.keepalive_ms;
 	if (!nm_secret_is_locked(pool))
 		nm_log(&esp->config.log, NATMUX_LOG_WARNING,
 			"keys are in memory that may be swapped: raise RLIMIT_MEMLOCK");
@@ -179,6 +231,16 @@ static void show_sa(void *user, struct nm_sa *sa)
 		.soft = sa->soft,
 		.hard = sa->hard,
 		.counters = sa->counters,
+		.added_remote = sa->filed_remote,
+		.roam = (enum natmux_roam)sa->roam,
+		.df = (enum natmux_df)sa->df,
+		.dscp = sa->dscp,
+		.no_ecn = sa->no_ecn,
+		.tfc_pad = sa->tfc_pad,
+		.selectors = sa->selectors,
+		.selectors_len = sa->selectors_len,
+		.key = sa->keymat,
+		.key_len = sa->keymat ? natmux_suite_key_len(sa->suite) : 0,
 	};
 
 	context->each(context->user, &info);
@@ -208,13 +270,22 @@ NM_EXPORT void natmux_esp_policies(const struct natmux_esp *esp,
 	nm_spd_each(&esp->spd, each, user);
 }
 
+NM_EXPORT void natmux_esp_set_offloads(struct natmux_esp *esp, bool can_tcp, bool can_udp)
+{
+	nm_coalesce_flush(&esp->coalesce);
+	esp->coalesce.port.has_tcp = can_tcp;
+	esp->coalesce.port.has_udp = can_udp;
+}
+
 NM_EXPORT uint64_t natmux_esp_next_deadline(const struct natmux_esp *esp)
 {
-	return esp->expiry_ms;
+	return esp->expiry_ms < esp->keepalive_ms ? esp->expiry_ms : esp->keepalive_ms;
 }
 
 NM_EXPORT void natmux_esp_timeout(struct natmux_esp *esp, uint64_t now_ms)
 {
 	if (now_ms >= esp->expiry_ms)
 		esp->expiry_ms = nm_lifetime_expire(esp, now_ms);
+	if (now_ms >= esp->keepalive_ms)
+		esp->keepalive_ms = nm_plane_keepalives(esp, now_ms);
 }

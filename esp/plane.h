@@ -24,17 +24,20 @@ struct natmux_esp {
 	struct natmux_esp_config config;
 	struct nm_engine_choice engines;
 	struct nm_secret_pool *keys[NATMUX_SUITE_COUNT]; /* made when first needed */
+	struct nm_secret_pool *keymats;                  /* NULL unless keys are kept */
 	struct nm_sad sad;
 	struct nm_spd spd;
 	struct nm_iv_source ivs;
 	struct nm_coalesce coalesce;
-	uint64_t expiry_ms; /* when natmux_esp_timeout() looks at lifetimes again */
+	uint64_t keepalive_ms; /* when the next SA may have been silent for too long */
+	uint64_t expiry_ms;    /* when natmux_esp_timeout() looks at lifetimes again */
 	uint64_t acquire_ms, audit_ms[NATMUX_DROP_COUNT];
 
 	uint32_t out_len;
 	uint32_t trains_len;
 	struct natmux_train trains[NM_PLANE_TRAINS];
 	uint8_t out[NM_PLANE_OUT_BYTES];
+	uint8_t whole[UINT16_MAX], piece[UINT16_MAX]; /* of a packet that has to be cut */
 };
 
 static inline void nm_plane_drop(struct natmux_esp *esp, enum natmux_drop drop, uint64_t packets)
@@ -57,6 +60,9 @@ void nm_plane_audit(struct natmux_esp *esp, uint64_t now_ms, enum natmux_drop dr
 void nm_lifetime_count(struct natmux_esp *esp, struct nm_sa *sa, uint64_t packets, uint64_t bytes);
 /* What is due by the clock. Returns when to come again. */
 uint64_t nm_lifetime_expire(struct natmux_esp *esp, uint64_t now_ms);
+
+/* keepalive.c: what is due. Returns when to come again. */
+uint64_t nm_plane_keepalives(struct natmux_esp *esp, uint64_t now_ms);
 
 /*
  * path.c: an authentic packet with the highest number so far came on this path (RFC 7296 2.23): the

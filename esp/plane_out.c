@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/export.h"
 #include "esp/plane.h"
+#include "esp/too_big.h"
 
 static void flush(struct natmux_esp *esp)
 {
@@ -73,16 +74,10 @@ static uint32_t run_len(struct natmux_esp *esp, uint32_t stride, uint32_t left)
 	return left;
 }
 
-static void protect(
-	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct nm_split *split)
+static void seal_all(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split)
 {
 	uint32_t stride = nm_sa_sealed_len(sa, nm_split_len(split, 0));
 
-	if (stride + outer_len(sa) > esp->config.path_mtu) {
-		nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, split->count);
-		return;
-	}
-	sa->used_ms = now_ms;
 	for (uint32_t first = 0; first < split->count;) {
 		uint32_t n = run_len(esp, stride, split->count - first);
 
@@ -90,6 +85,50 @@ static void protect(
 			return;
 		first += n;
 	}
+}
+
+/* RFC 4301 8.2: the inner sender hears what fits. */
+static void tell_too_big(struct natmux_esp *esp, const struct nm_split *split, uint32_t mtu)
+{
+	uint8_t icmp[NM_TOO_BIG_MAX];
+	struct nm_gathered message = {.parts_len = 1, .parts = {{.data = icmp}}};
+
+	message.parts[0].len = nm_too_big_make(split->packet, &split->info, mtu, icmp);
+	if (message.parts[0].len > 0)
+		esp->config.deliver(esp->config.user, &message);
+	nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, split->count);
+}
+
+/* An IPv4 packet that may be cut is cut before it is sealed: no peer has to put ESP together. */
+static void seal_fragments(
+	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, uint32_t mtu)
+{
+	uint32_t at = 0, len;
+
+	nm_split_write(split, 0, esp->whole);
+	while ((len = nm_fragment_next(esp->whole, &split->info, mtu, &at, esp->piece)) > 0) {
+		struct nm_inner inner = {.data = esp->piece, .len = len};
+		struct nm_split one;
+
+		if (nm_split_init(&one, &inner))
+			seal_all(esp, sa, &one);
+	}
+	if (at == 0)
+		nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, 1);
+}
+
+static void protect(
+	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct nm_split *split)
+{
+	uint32_t mtu = nm_sa_inner_max(sa, esp->config.path_mtu - outer_len(sa));
+
+	sa->used_ms = now_ms;
+	if (nm_split_len(split, 0) <= mtu)
+		seal_all(esp, sa, split);
+	else if (split->count > 1 || nm_too_big_wants_icmp(split->packet, &split->info))
+		tell_too_big(esp, split, mtu);
+	else
+		seal_fragments(esp, sa, split, mtu);
 }
 
 /* RFC 4301 5.1: the SA is not there, so somebody has to make it. */

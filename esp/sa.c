@@ -55,7 +55,7 @@ static bool family_is_valid(const struct natmux_addr *addr)
 	       addr->family == NATMUX_FAMILY_IPV6;
 }
 
-static int check(const struct natmux_sa_config *config)
+int nm_sa_check(const struct natmux_sa_config *config)
 {
 	const struct natmux_path *path = &config->path;
 
@@ -159,7 +159,7 @@ int nm_sa_new(const struct natmux_sa_config *config, const struct nm_engine *eng
 	struct nm_sa **result)
 {
 	struct nm_sa *sa;
-	int err = check(config);
+	int err = nm_sa_check(config);
 
 	if (err < 0)
 		return err;
@@ -191,6 +191,7 @@ void nm_sa_free(struct nm_sa *sa)
 		sa->engine->key_done(sa->key);
 		nm_secret_give(sa->keys, sa->key);
 	}
+	nm_secret_give(sa->keymats, sa->keymat);
 	nm_sequence_unref(sa->sequence);
 	free(sa->replay.ring);
 	free(sa->selectors);

@@ -19,6 +19,7 @@ enum {
 	/* Longest that sealing adds without TFC padding: 8 + 16 + 15 + 2 + 32. */
 	NM_ESP_OVERHEAD_MAX = 73,
 	NM_ESP_NO_NEXT_HEADER = 59, /* RFC 4303 2.6: a dummy packet */
+	NM_SA_MARK = 16,            /* crypto_generichash_BYTES_MIN */
 };
 
 struct nm_sa {
@@ -51,10 +52,17 @@ struct nm_sa {
 	uint64_t order;                  /* of its coming into the SAD */
 	struct natmux_addr filed_remote; /* OUT: what the SAD finds it by; its path may move */
 	uint64_t added_ms, used_ms;
+	uint64_t kept_ms; /* OUT: when the last keepalive went */
 	struct natmux_lifetime soft, hard;
 	size_t selectors_len;
 	struct natmux_selector *selectors; /* owned */
+	uint8_t key_mark[NM_SA_MARK];      /* tells one key from another: nm_sa_mark_key() */
+	uint8_t *keymat;                   /* in `keymats`; NULL unless keys are kept */
+	struct nm_secret_pool *keymats;
 };
+
+/* What natmux_esp_sa_check() says: sizes, numbers, families. NATMUX_EINVAL. */
+int nm_sa_check(const struct natmux_sa_config *config);
 
 /*
  * Makes an SA from a checked or unchecked configuration; everything is validated here and nothing
@@ -68,6 +76,22 @@ int nm_sa_new(const struct natmux_sa_config *config, const struct nm_engine *eng
 
 /* Wipes the key. NULL is fine. */
 void nm_sa_free(struct nm_sa *sa);
+
+/*
+ * succession.c: an SA takes over from one of the same direction, SPI and peer that it replaces, when
+ * both have one suite and key: numbers and window. RFC 4303 3.3.3, RFC 4106 3.1: a number is used
+ * once under a key, whatever else about the SA changes. `place`, where the peer is configured to be,
+ * becomes where it has moved to, unless the configuration has another one now.
+ */
+void nm_sa_succeed(struct nm_sa *sa, struct nm_sa *before, struct natmux_addr *place);
+
+/* Marks the SA with a digest of its key that only `secret` (16 octets) makes comparable. */
+void nm_sa_mark_key(
+	struct nm_sa *sa, const struct natmux_sa_config *config, const uint8_t secret[16]);
+
+/* Keeps the key material in an object of the pool. NATMUX_ENOMEM. */
+int nm_sa_keep_key(
+	struct nm_sa *sa, const struct natmux_sa_config *config, struct nm_secret_pool *keymats);
 
 /* Octets of ESP (from the SPI on) that sealing makes of `len` octets of inner packet. */
 uint32_t nm_sa_sealed_len(const struct nm_sa *sa, uint32_t len);

@@ -22,7 +22,7 @@ void nm_iv_source_done(struct nm_iv_source *source)
 
 /*
  * RFC 4106 3.1, RFC 7634 2, RFC 4543 3.1: unique under the key, and the sequence number is, whoever
- * counts. RFC 3602 3: a block that cannot be foreseen.
+ * counts, from any base. RFC 3602 3: a block that cannot be foreseen.
  */
 static void make_iv(
 	const struct nm_sa *sa, struct nm_iv_source *source, uint64_t sequence, uint8_t *iv)
@@ -30,7 +30,7 @@ static void make_iv(
 	uint8_t nonce[crypto_stream_chacha20_NONCEBYTES];
 
 	if (sa->iv_len == 8) {
-		nm_put64(iv, sequence);
+		nm_put64(iv, sa->sequence->iv_base + sequence);
 	} else if (sa->iv_len > 0) {
 		nm_put64(nonce, source->counter++);
 		crypto_stream_chacha20(iv, sa->iv_len, nonce, source->key);

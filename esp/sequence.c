@@ -12,6 +12,7 @@ struct nm_sequence *nm_sequence_new(uint64_t last, bool has_esn)
 		return NULL;
 	atomic_init(&sequence->last, last);
 	atomic_init(&sequence->refs, 1);
+	sequence->iv_base = 0;
 	/* Far enough below 2^64 that failed takers cannot carry the counter around. */
 	sequence->limit = has_esn ? UINT64_MAX - (UINT64_C(1) << 32) : UINT32_MAX;
 	return sequence;

@@ -14,6 +14,11 @@ struct nm_sequence {
 	_Atomic uint64_t last; /* handed out last; runs past `limit` when it is used up */
 	_Atomic uint32_t refs;
 	uint64_t limit; /* highest number that may be sent */
+	/*
+	 * Of IVs that count: 0, or random, so that a key that is used again by mistake (a static one
+	 * after a restart) does not meet its old IVs again.
+	 */
+	uint64_t iv_base;
 };
 
 /* `last`: 0, or where another machine stopped. NULL without memory. */

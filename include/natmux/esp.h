@@ -51,9 +51,10 @@ struct natmux_esp_event {
 	enum natmux_esp_event_type type;
 	enum natmux_drop drop; /* AUDIT */
 	uint32_t spi, reqid;
-	uint32_t sequence;              /* AUDIT: as on the wire */
-	struct natmux_path path;        /* of the packet, or the SA's new one */
-	struct natmux_path path_before; /* MOVED */
+	uint32_t sequence;                  /* AUDIT: as on the wire */
+	struct natmux_path path;            /* of the packet, or the SA's new one */
+	struct natmux_path path_before;     /* MOVED */
+	enum natmux_sa_direction direction; /* whose SPI it is; AUDIT: IN */
 };
 
 struct nm_gathered; /* base/offload.h: a packet or super-packet for the TUN device */
@@ -64,6 +65,7 @@ struct natmux_esp_config {
 	uint32_t sas_max;      /* 1024; both directions together; 1 to 1048576 */
 	uint32_t policies_max; /* 1024; 1 to 65536 */
 	uint16_t path_mtu;     /* 1500: of the wire, for packets that must not be fragmented */
+	uint32_t keepalive_ms; /* 0: none; to peers of outbound SAs that are silent so long */
 	const char *engine;    /* NULL: the fastest; or "ipsec-mb", "openssl", "sodium" */
 	struct natmux_random random;
 	struct natmux_log log;
@@ -77,6 +79,11 @@ struct natmux_esp_config {
 	void (*drop)(void *user, enum natmux_drop drop, uint64_t packets);
 	void *user;
 	bool can_tcp, can_udp; /* the TUN device takes super-packets of TCP, of UDP */
+	/*
+	 * false: natmux_esp_sas() shows the keys, for those who look into captures. They are kept in
+	 * locked memory then, and not at all otherwise.
+	 */
+	bool keeps_keys;
 };
 
 /* Sets the size and the defaults of a configuration of this many bytes. */
@@ -100,17 +107,21 @@ void natmux_esp_free(struct natmux_esp *esp);
 
 /*
  * Adds an SA, or replaces the one of the same direction, SPI and (outbound) peer; at once or not at
- * all. NATMUX_EINVAL: a field out of range, the key's length; NATMUX_EUNSUPPORTED: no engine has the
- * suite; NATMUX_EFULL, NATMUX_ENOMEM.
+ * all. With the same suite and key as the one before it goes on where that one was: its numbers, its
+ * anti-replay window, and its peer's place unless another is given. NATMUX_EINVAL: a field out of
+ * range, the key's length; NATMUX_EUNSUPPORTED: no engine has the suite; NATMUX_EFULL, NATMUX_ENOMEM.
  */
 int natmux_esp_sa_add(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config);
+
+/* Whether natmux_esp_sa_add() would take it: NATMUX_EINVAL, NATMUX_EUNSUPPORTED. Changes nothing. */
+int natmux_esp_sa_check(const struct natmux_esp *esp, const struct natmux_sa_config *config);
 
 /* `remote`: of an outbound SA, its peer when it was added; else NULL. NATMUX_ENOTFOUND. */
 int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direction direction, uint32_t spi,
 	const struct natmux_addr *remote);
 
-/* An SA as it is now. Without its key. */
+/* An SA as it is now. What it points to is borrowed for the call. */
 struct natmux_sa_info {
 	enum natmux_sa_direction direction;
 	enum natmux_sa_mode mode;
@@ -124,11 +135,24 @@ struct natmux_sa_info {
 	uint64_t added_ms, used_ms;
 	struct natmux_lifetime soft, hard;
 	struct natmux_sa_counters counters;
+	struct natmux_addr added_remote; /* its peer when it was added: natmux_esp_sa_delete() */
+	enum natmux_roam roam;
+	enum natmux_df df;
+	int16_t dscp;
+	bool no_ecn;
+	uint16_t tfc_pad;
+	const struct natmux_selector *selectors;
+	size_t selectors_len;
+	const uint8_t *key; /* NULL unless the plane `keeps_keys` */
+	size_t key_len;
 };
 
 /* Calls `each` for every SA. */
 void natmux_esp_sas(const struct natmux_esp *esp,
 	void (*each)(void *user, const struct natmux_sa_info *info), void *user);
+
+/* What the TUN device takes from now on: config's can_tcp, can_udp. */
+void natmux_esp_set_offloads(struct natmux_esp *esp, bool can_tcp, bool can_udp);
 
 /* NATMUX_EINVAL, NATMUX_EEXISTS (same priority and selector), NATMUX_EFULL; NATMUX_ENOTFOUND. */
 int natmux_esp_policy_add(struct natmux_esp *esp, const struct natmux_policy *policy);

@@ -77,6 +77,7 @@ static struct natmux_esp *make_plane(void)
 	config.drop = keep_drop;
 	config.event = keep_event;
 	config.can_tcp = config.can_udp = true;
+	config.keepalive_ms = 20000;
 	assert_int_equal(natmux_esp_new(&config, &esp), 0);
 	return esp;
 }
@@ -289,6 +290,113 @@ static void test_moving(void **state)
 	stop();
 }
 
+static void test_keepalives(void **state)
+{
+	uint8_t packet[100];
+
+	(void)state;
+	start();
+	assert_int_equal(natmux_esp_next_deadline(a), 20000);
+	assert_true(natmux_esp_next_deadline(b) == UINT64_MAX); /* it only receives */
+	natmux_esp_timeout(a, 19999);
+	assert_int_equal(trains_n, 0);
+	natmux_esp_timeout(a, 20000);
+	assert_int_equal(trains_n, 1);
+	assert_int_equal(trains[0].len, 1);
+	assert_int_equal(wire[0], 0xff);
+	assert_int_equal(natmux_esp_next_deadline(a), 40000);
+	/* Traffic puts it off. */
+	make_udp(packet, sizeof(packet));
+	natmux_esp_output(a, 30000, &(struct nm_inner){.data = packet, .len = sizeof(packet)}, 1);
+	natmux_esp_timeout(a, 40000);
+	assert_int_equal(trains_n, 2);
+	assert_int_equal(natmux_esp_next_deadline(a), 50000);
+	stop();
+}
+
+static void test_lifetimes(void **state)
+{
+	struct natmux_sa_config config = sa_config(NATMUX_SA_OUT, SPI_AB);
+	uint8_t packet[100];
+
+	(void)state;
+	start();
+	make_udp(packet, sizeof(packet));
+	config.soft = (struct natmux_lifetime){.packets = 3, .seconds = 60};
+	config.hard = (struct natmux_lifetime){.bytes = 500, .seconds = 100};
+	assert_int_equal(natmux_esp_sa_add(a, 1000, &config), 0);
+	for (int i = 0; i < 4; i++)
+		output(packet, sizeof(packet));
+	assert_int_equal(events_n, 1); /* told once */
+	assert_int_equal(events[0].type, NATMUX_ESP_EVENT_SOFT);
+	output(packet, sizeof(packet));
+	assert_int_equal(events_n, 2);
+	assert_int_equal(events[1].type, NATMUX_ESP_EVENT_HARD);
+	assert_int_equal(trains_n, 5);
+	output(packet, sizeof(packet)); /* 500 octets have gone: no more */
+	assert_int_equal(trains_n, 5);
+	assert_int_equal(drops[NATMUX_DROP_OUT_NO_SA], 1);
+
+	/* By the clock. */
+	config.soft.packets = config.hard.bytes = 0;
+	assert_int_equal(natmux_esp_sa_add(a, 1000, &config), 0);
+	events_n = 0;
+	natmux_esp_timeout(a, 60999);
+	assert_int_equal(events_n, 0);
+	natmux_esp_timeout(a, 61000);
+	assert_int_equal(events[0].type, NATMUX_ESP_EVENT_SOFT);
+	natmux_esp_timeout(a, 101000);
+	assert_int_equal(events[1].type, NATMUX_ESP_EVENT_HARD);
+	assert_int_equal(events_n, 2);
+	stop();
+}
+
+/* A packet that does not fit: told with DF, cut without, and what is cut fits and is whole. */
+static void test_too_big(void **state)
+{
+	uint8_t packet[4000], whole[4000] = {0};
+	size_t payload = 0;
+
+	(void)state;
+	start();
+	make_udp(packet, 1600);
+	packet[6] = 0x40;
+	output(packet, 1600);
+	assert_int_equal(trains_n, 0);
+	assert_int_equal(drops[NATMUX_DROP_OUT_TOO_BIG], 1);
+	assert_int_equal(delivered_n, 1);
+	assert_int_equal(delivered[9], 1);
+	assert_int_equal(delivered[20], 3);
+	assert_int_equal(delivered[21], 4);
+	/* 1500 - 28 - 8 - 8 - 16 = 1440, of which 2 are the trailer's: 1438. */
+	assert_int_equal(nm_get16(delivered + 26), 1438);
+	assert_memory_equal(delivered + 28, packet, 28);
+	/* An ICMP error is not answered with another. */
+	packet[9] = 1;
+	packet[20] = 3;
+	output(packet, 1600);
+	assert_int_equal(delivered_n, 1);
+
+	make_udp(packet, sizeof(packet));
+	output(packet, sizeof(packet));
+	assert_int_equal(trains_n, 3);
+	for (size_t i = 0; i < trains_n; i++) {
+		unsigned int offset;
+
+		assert_in_range(trains[i].len, 1, 1500 - 28);
+		delivered_n = 0;
+		natmux_esp_input(b, 0, &trains[i], 1);
+		assert_int_equal(delivered_n, 1);
+		offset = (nm_get16(delivered + 6) & 0x1fffu) * 8;
+		memcpy(whole + offset, delivered + 20, delivered_len - 20);
+		payload += delivered_len - 20;
+		assert_int_equal((nm_get16(delivered + 6) & 0x2000) != 0, i < 2);
+	}
+	assert_int_equal(payload, sizeof(packet) - 20);
+	assert_memory_equal(whole, packet + 20, payload);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +405,9 @@ int main(void)
 		cmocka_unit_test(test_super_packet),
 		cmocka_unit_test(test_policies_and_sas),
 		cmocka_unit_test(test_moving),
+		cmocka_unit_test(test_keepalives),
+		cmocka_unit_test(test_lifetimes),
+		cmocka_unit_test(test_too_big),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
