@@ -58,7 +58,7 @@ static bool read_ipv4(const uint8_t *packet, size_t len, struct nm_inner_info *i
 static bool skip_extensions(
 	const uint8_t *packet, struct nm_inner_info *info, bool *is_later_fragment)
 {
-	for (unsigned int i = 0; i < EXTENSIONS_MAX; i++) {
+	for (unsigned int i = 0; i <= EXTENSIONS_MAX; i++) {
 		const uint8_t *header = packet + info->transport;
 		unsigned int size;
 
@@ -69,7 +69,8 @@ static bool skip_extensions(
 			return false;
 		size = info->protocol == FRAGMENT ? 8 : (header[1] + 1u) * 8;
 		if (info->protocol == FRAGMENT) {
-			info->is_fragment = true;
+			/* Offset and more-flag; neither: all of a packet (RFC 6946). */
+			info->is_fragment |= (nm_get16(header + 2) & 0xfff9) != 0;
 			*is_later_fragment = nm_get16(header + 2) >> 3 != 0;
 		}
 		if (info->transport + size > info->len)
