@@ -13,6 +13,8 @@ static const struct nm_scenario *const scenarios[] = {
 	&nm_scenario_dispatch,
 	&nm_scenario_receive,
 	&nm_scenario_memory,
+	&nm_scenario_crypto,
+	&nm_scenario_esp,
 };
 
 enum { SCENARIO_COUNT = sizeof(scenarios) / sizeof(scenarios[0]) };
