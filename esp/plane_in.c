@@ -7,6 +7,7 @@
 #include "esp/open.h"
 #include "esp/plane.h"
 #include "esp/selector.h"
+#include "esp/transport.h"
 
 /* What all packets of a vector have in common. */
 struct arrival {
@@ -65,10 +66,43 @@ static void deliver_tunnel(struct arrival *arrival, struct nm_open_item *item)
 	nm_coalesce_add(&esp->coalesce, item->inner, &info);
 }
 
+/* Transport mode: the header is made, and the whole is judged as in tunnel mode. */
+static void deliver_transport(struct arrival *arrival, struct nm_open_item *item)
+{
+	struct natmux_esp *esp = arrival->esp;
+	struct nm_gathered packet = {.parts_len = 1};
+	struct nm_inner_info info;
+	uint8_t header[NM_IP6_LEN];
+	uint32_t len = nm_transport_restore(&arrival->train->path, arrival->train->tos,
+		item->next_header, item->inner, item->inner_len, header);
+
+	memcpy(esp->piece, header, len);
+	memcpy(esp->piece + len, item->inner, len > 0 ? item->inner_len : 0);
+	if (len == 0 || !nm_inner_read(esp->piece, len + item->inner_len, &info)) {
+		nm_plane_drop(esp, NATMUX_DROP_ESP_INNER, 1);
+		return;
+	}
+	if (!is_selected(arrival->sa, &info)) {
+		arrival->sa->counters.selector++;
+		audit_item(arrival, item, NATMUX_DROP_ESP_SELECTOR);
+		return;
+	}
+	arrival->packets++;
+	arrival->bytes += info.len;
+	packet.parts[0] = (struct nm_gather_part){esp->piece, info.len};
+	esp->config.deliver(esp->config.user, &packet);
+}
+
 static void deliver(struct arrival *arrival, struct nm_open_item *item)
 {
 	switch (item->verdict) {
-	case NM_OPEN_GOOD: deliver_tunnel(arrival, item); break;
+	case NM_OPEN_GOOD:
+		if (arrival->sa->mode == NATMUX_SA_TRANSPORT) {
+			deliver_transport(arrival, item);
+			break;
+		}
+		deliver_tunnel(arrival, item);
+		break;
 	case NM_OPEN_DUMMY: break;
 	case NM_OPEN_TOO_SHORT: nm_plane_drop(arrival->esp, NATMUX_DROP_ESP_SHORT, 1); break;
 	case NM_OPEN_LATE:

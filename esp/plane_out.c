@@ -6,6 +6,7 @@
 #include "base/export.h"
 #include "esp/plane.h"
 #include "esp/too_big.h"
+#include "esp/transport.h"
 
 static void flush(struct natmux_esp *esp)
 {
@@ -21,14 +22,44 @@ static uint32_t outer_len(const struct nm_sa *sa)
 	return sa->path.remote.family == NATMUX_FAMILY_IPV6 ? 40 + 8 : 20 + 8;
 }
 
+/* Octets of IP header that are not sealed: none in tunnel mode, all in transport mode. */
+static uint32_t bare_len(const struct nm_sa *sa, const struct nm_split *split)
+{
+	return sa->mode == NATMUX_SA_TRANSPORT ? split->info.transport : 0;
+}
+
+/* Octets of packet `i` that are sealed. */
+static uint32_t text_len(const struct nm_sa *sa, const struct nm_split *split, uint32_t i)
+{
+	return nm_split_len(split, i) - bare_len(sa, split);
+}
+
+static void write_text(struct natmux_esp *esp, const struct nm_sa *sa, const struct nm_split *split,
+	uint32_t i, uint8_t *out)
+{
+	if (sa->mode == NATMUX_SA_TUNNEL) {
+		nm_split_write(split, i, out);
+		return;
+	}
+	nm_split_write(split, i, esp->piece);
+	memcpy(out, esp->piece + split->info.transport, text_len(sa, split, i));
+}
+
+/* RFC 4303 2.6: what is behind the trailer's number. */
+static uint8_t next_header_of(const struct nm_sa *sa, const struct nm_split *split)
+{
+	if (sa->mode == NATMUX_SA_TRANSPORT)
+		return split->info.protocol;
+	return split->info.family == NATMUX_FAMILY_IPV4 ? NM_PROTO_IPIP : NM_PROTO_IPV6;
+}
+
 /* Seals `n` packets from `first` on, side by side, as one train. */
 static bool seal_run(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split,
 	uint32_t first, uint32_t n)
 {
 	struct nm_seal_item items[NM_PLANE_TRAIN_MAX];
-	uint32_t stride = nm_sa_sealed_len(sa, nm_split_len(split, first));
-	uint8_t next_header =
-		split->info.family == NATMUX_FAMILY_IPV4 ? NM_PROTO_IPIP : NM_PROTO_IPV6;
+	uint32_t stride = nm_sa_sealed_len(sa, text_len(sa, split, first));
+	uint8_t next_header = next_header_of(sa, split);
 	uint8_t *start = esp->out + esp->out_len;
 	uint64_t bytes = 0;
 
@@ -37,10 +68,10 @@ static bool seal_run(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_s
 
 		items[i] = (struct nm_seal_item){
 			.packet = packet,
-			.len = nm_split_len(split, first + i),
+			.len = text_len(sa, split, first + i),
 			.next_header = next_header,
 		};
-		nm_split_write(split, first + i, nm_seal_inner(sa, packet));
+		write_text(esp, sa, split, first + i, nm_seal_inner(sa, packet));
 		bytes += items[i].len;
 	}
 	if (!nm_seal(sa, &esp->ivs, items, n)) {
@@ -76,7 +107,7 @@ static uint32_t run_len(struct natmux_esp *esp, uint32_t stride, uint32_t left)
 
 static void seal_all(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split)
 {
-	uint32_t stride = nm_sa_sealed_len(sa, nm_split_len(split, 0));
+	uint32_t stride = nm_sa_sealed_len(sa, text_len(sa, split, 0));
 
 	for (uint32_t first = 0; first < split->count;) {
 		uint32_t n = run_len(esp, stride, split->count - first);
@@ -120,12 +151,18 @@ static void seal_fragments(
 static void protect(
 	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct nm_split *split)
 {
-	uint32_t mtu = nm_sa_inner_max(sa, esp->config.path_mtu - outer_len(sa));
+	uint32_t mtu =
+		nm_sa_inner_max(sa, esp->config.path_mtu - outer_len(sa)) + bare_len(sa, split);
 
 	sa->used_ms = now_ms;
+	if (sa->mode == NATMUX_SA_TRANSPORT && !nm_transport_fits(&split->info)) {
+		nm_plane_drop(esp, NATMUX_DROP_OUT_FORMAT, split->count);
+		return;
+	}
 	if (nm_split_len(split, 0) <= mtu)
 		seal_all(esp, sa, split);
-	else if (split->count > 1 || nm_too_big_wants_icmp(split->packet, &split->info))
+	else if (split->count > 1 || sa->mode == NATMUX_SA_TRANSPORT ||
+		 nm_too_big_wants_icmp(split->packet, &split->info))
 		tell_too_big(esp, split, mtu);
 	else
 		seal_fragments(esp, sa, split, mtu);
