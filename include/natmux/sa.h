@@ -113,6 +113,58 @@ struct natmux_sa_counters {
 	uint64_t reorder[NATMUX_REORDER_BUCKETS];
 };
 
+/*
+ * One SA by itself, for programs that have their own tables and paths: seals or opens, and nothing
+ * else. No socket, thread, clock, or allocation after natmux_sa_new().
+ */
+struct natmux_sa;
+
+/* One packet of a vector. Worked on in place. */
+struct natmux_esp_packet {
+	uint8_t *data;
+	size_t size; /* octets of memory at `data` */
+	/*
+	 * Sealing: of the inner packet, which stands at data + natmux_sa_headroom(); then of the ESP
+	 * packet at `data`. Opening: of the ESP packet at `data`; then of the inner packet at `inner`.
+	 */
+	size_t len;
+	uint8_t *inner;      /* opening: in `data` */
+	uint8_t next_header; /* sealing: given; opening: found. 59: a dummy packet */
+	uint64_t sequence;   /* complete */
+	int error;           /* 0, or why this one came to nothing */
+};
+
+/*
+ * Of the configuration's fields those about paths, roaming, selectors and lifetimes are not looked
+ * at. The fastest engine that proves itself is taken. NATMUX_EINVAL, NATMUX_EUNSUPPORTED,
+ * NATMUX_ENOMEM.
+ */
+int natmux_sa_new(const struct natmux_sa_config *config, const struct natmux_random *random,
+	struct natmux_sa **sa);
+void natmux_sa_free(struct natmux_sa *sa); /* wipes the key; NULL is fine */
+
+/* Octets in front of the inner packet: SPI, sequence number, IV. */
+size_t natmux_sa_headroom(const struct natmux_sa *sa);
+
+/* Octets of ESP that sealing makes of `len` octets. */
+size_t natmux_sa_sealed_len(const struct natmux_sa *sa, size_t len);
+
+/*
+ * Seals `n` packets with sequence numbers in order. Errors by packet: NATMUX_ENOSPACE, NATMUX_ERANGE
+ * (longer than 65535); NATMUX_EFULL for all of them when the SA has fewer numbers left. Returns how
+ * many were sealed.
+ */
+size_t natmux_sa_seal(struct natmux_sa *sa, struct natmux_esp_packet *packets, size_t n);
+
+/*
+ * Opens `n` packets (RFC 4303 3.4). Errors by packet: NATMUX_ETRUNCATED, NATMUX_EEXISTS (number seen
+ * before, or too old), NATMUX_EAUTH, NATMUX_EMALFORMED (padding). Returns how many were opened.
+ */
+size_t natmux_sa_open(struct natmux_sa *sa, struct natmux_esp_packet *packets, size_t n);
+
+/* Live counters. */
+const struct natmux_sa_counters *natmux_sa_counters_of(const struct natmux_sa *sa);
+
 #ifdef __cplusplus
 }
 #endif
