@@ -30,23 +30,24 @@ static uint64_t pseudo_sum(const struct nm_inner_info *info)
 	return nm_sum_bytes(sum, protocol, sizeof(protocol));
 }
 
-/* A single packet, whose checksum may be left to us. */
+/*
+ * A single packet, whose checksum may be left to us: the transport's, or that of a packet inside it
+ * when another tunnel (GRE, VXLAN, IP in IP) ends in the same device.
+ */
 static bool init_single(struct nm_split *split, const struct nm_offload *offload)
 {
 	const struct nm_inner_info *info = &split->info;
+	uint32_t at = (uint32_t)offload->checksum_start + offload->checksum_offset;
 
 	split->count = 1;
 	split->header_len = info->len;
 	split->needs_checksum = offload->needs_checksum;
 	if (!split->needs_checksum)
 		return true;
-	split->checksum_at = (uint16_t)(offload->checksum_start + offload->checksum_offset);
-	/* Only where the transport's own field is: the sum is made anew, not completed. */
-	return offload->checksum_start == info->transport && !info->is_fragment &&
-	       split->checksum_at + 2u <= info->len &&
-	       ((info->protocol == NM_PROTO_TCP && offload->checksum_offset == TCP_CHECKSUM) ||
-		       (info->protocol == NM_PROTO_UDP &&
-			       offload->checksum_offset == UDP_CHECKSUM));
+	split->checksum_start = offload->checksum_start;
+	split->checksum_at = (uint16_t)at;
+	return offload->checksum_start >= info->transport && !info->is_fragment &&
+	       at + 2 <= info->len;
 }
 
 static bool init_train(struct nm_split *split, const struct nm_offload *offload)
@@ -55,7 +56,7 @@ static bool init_train(struct nm_split *split, const struct nm_offload *offload)
 	bool is_tcp = split->kind != NM_OFFLOAD_UDP;
 	uint32_t transport_len = NM_UDP_LEN;
 
-	if (info->is_fragment || offload->segment == 0 ||
+	if (split->kind > NM_OFFLOAD_UDP || info->is_fragment || offload->segment == 0 ||
 		info->protocol != (is_tcp ? NM_PROTO_TCP : NM_PROTO_UDP))
 		return false;
 	if ((split->kind == NM_OFFLOAD_TCP4 && info->family != NATMUX_FAMILY_IPV4) ||
@@ -72,7 +73,6 @@ static bool init_train(struct nm_split *split, const struct nm_offload *offload)
 		return false;
 	split->header_len = (uint16_t)(info->transport + transport_len);
 	split->checksum_at = (uint16_t)(info->transport + (is_tcp ? TCP_CHECKSUM : UDP_CHECKSUM));
-	split->needs_checksum = true;
 	split->segment = offload->segment;
 	split->payload_len = (uint32_t)info->len - split->header_len;
 	split->count = (split->payload_len + split->segment - 1) / split->segment;
@@ -127,6 +127,24 @@ static void write_tcp(const struct nm_split *split, uint32_t i, uint8_t *tcp)
 		tcp[TCP_FLAGS] &= (uint8_t)~CWR;
 }
 
+/* RFC 768: a sum of zero is sent as all ones, for zero means that there is none. */
+static void put_checksum(uint8_t *field, uint64_t sum, bool is_tcp)
+{
+	nm_sum_put(field, sum);
+	if (!is_tcp && nm_get16(field) == 0)
+		nm_put16(field, 0xffff);
+}
+
+/* The field holds the sum of the pseudo header: it belongs to what is summed. */
+static void complete_checksum(const struct nm_split *split, uint8_t *out, uint32_t len)
+{
+	uint8_t *start = out + split->checksum_start;
+
+	put_checksum(out + split->checksum_at, nm_sum_bytes(0, start, len - split->checksum_start),
+		false);
+}
+
+/* Of a segment, made anew. */
 static void write_checksum(const struct nm_split *split, uint8_t *out, uint32_t len)
 {
 	uint32_t transport_len = len - split->info.transport;
@@ -137,10 +155,8 @@ static void write_checksum(const struct nm_split *split, uint8_t *out, uint32_t 
 	nm_put32(length, transport_len);
 	nm_put16(field, 0);
 	sum = nm_sum_bytes(split->pseudo_sum, length, sizeof(length));
-	nm_sum_put(field, nm_sum_bytes(sum, out + split->info.transport, transport_len));
-	/* RFC 768: a sum of zero is sent as all ones, for zero means that there is none. */
-	if (split->info.protocol == NM_PROTO_UDP && nm_get16(field) == 0)
-		nm_put16(field, 0xffff);
+	put_checksum(field, nm_sum_bytes(sum, out + split->info.transport, transport_len),
+		split->info.protocol == NM_PROTO_TCP);
 }
 
 void nm_split_write(const struct nm_split *split, uint32_t i, uint8_t *out)
@@ -149,18 +165,19 @@ void nm_split_write(const struct nm_split *split, uint32_t i, uint8_t *out)
 
 	if (split->kind == NM_OFFLOAD_NONE) {
 		memcpy(out, split->packet, len);
-	} else {
-		memcpy(out, split->packet, split->header_len);
-		memcpy(out + split->header_len,
-			split->packet + split->header_len + (size_t)i * split->segment,
-			len - split->header_len);
-		write_ip(split, i, out, len);
-		if (split->kind == NM_OFFLOAD_UDP)
-			nm_put16(out + split->info.transport + UDP_LENGTH,
-				(uint16_t)(len - split->info.transport));
-		else
-			write_tcp(split, i, out + split->info.transport);
+		if (split->needs_checksum)
+			complete_checksum(split, out, len);
+		return;
 	}
-	if (split->needs_checksum)
-		write_checksum(split, out, len);
+	memcpy(out, split->packet, split->header_len);
+	memcpy(out + split->header_len,
+		split->packet + split->header_len + (size_t)i * split->segment,
+		len - split->header_len);
+	write_ip(split, i, out, len);
+	if (split->kind == NM_OFFLOAD_UDP)
+		nm_put16(out + split->info.transport + UDP_LENGTH,
+			(uint16_t)(len - split->info.transport));
+	else
+		write_tcp(split, i, out + split->info.transport);
+	write_checksum(split, out, len);
 }

@@ -13,10 +13,11 @@
 struct nm_split {
 	const uint8_t *packet;
 	struct nm_inner_info info;
-	uint8_t kind; /* enum nm_offload_kind */
-	bool needs_checksum;
-	uint16_t header_len;  /* IP and transport headers; all of it for a single packet */
-	uint16_t checksum_at; /* of the transport's field; needs_checksum only */
+	uint8_t kind;            /* enum nm_offload_kind */
+	bool needs_checksum;     /* of a single packet; each segment gets its own */
+	uint16_t header_len;     /* IP and transport headers; all of it for a single packet */
+	uint16_t checksum_start; /* of what is summed; a single packet's */
+	uint16_t checksum_at;    /* where the field is */
 	uint32_t segment;
 	uint32_t payload_len; /* of all segments */
 	uint32_t count;       /* packets */
