@@ -47,7 +47,7 @@ static struct nm_inner_tun_queue *queue_new(struct nm_inner_tun *tun)
 	return queue;
 }
 
-/* Whether a program has the device of this name: only then it has a carrier. */
+/* Whether a program has the device of this name: only then, if it is up, it has a carrier. */
 static bool is_in_use(const struct nm_tun_link *link)
 {
 	struct ethtool_value value = {.cmd = ETHTOOL_GLINK};

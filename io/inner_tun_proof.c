@@ -18,7 +18,8 @@
 enum {
 	SEGMENT = 40,
 	PAYLOAD = 2 * SEGMENT + 7, /* three segments, the last one shorter */
-	OTHERS_MAX = 64,           /* packets of other people that are looked at for ours */
+	READ_TRIES = 3,
+	OTHERS_MAX = 64, /* packets of other people that are looked at for ours */
 	PROTO_TCP = 6,
 	PROTO_UDP = 17,
 };
@@ -130,8 +131,7 @@ static int try_write(const struct proof *proof, struct nm_inner_tun_sample *samp
 	return ENOMSG;
 }
 
-/* Has the kernel send the sample and reads it. 0, or the errno. */
-static int try_read(const struct proof *proof, struct nm_inner_tun_sample *sample)
+static int send_sample(const struct proof *proof, struct nm_inner_tun_sample *sample)
 {
 	struct sockaddr_ll to = {.sll_family = AF_PACKET,
 		.sll_protocol = htons(sample->protocol),
@@ -140,18 +140,46 @@ static int try_read(const struct proof *proof, struct nm_inner_tun_sample *sampl
 	struct iovec iov[2] = {{vnet, sizeof(vnet)}, {sample->data, sample->len}};
 	struct msghdr msg = {
 		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = iov, .msg_iovlen = 2};
-	struct nm_inner packet;
 
 	nm_vnet_encode(&sample->offload, false, vnet);
-	if (proof->queue->sys->sendmsg(proof->fd, &msg, 0) < 0)
-		return errno;
+	return proof->queue->sys->sendmsg(proof->fd, &msg, 0) < 0 ? errno : 0;
+}
+
+static bool comes_out(const struct proof *proof, const struct nm_inner_tun_sample *sample)
+{
+	struct nm_inner packet;
+
 	for (int i = 0; i < OTHERS_MAX; i++) {
 		if (nm_inner_tun_read(proof->queue, &packet, 1) > 0) {
 			if (is_sample(sample, packet.data, packet.len, &packet.offload))
-				return 0;
+				return true;
 		} else if (!nm_inner_tun_has_more(proof->queue)) {
-			return ENOMSG;
+			return false;
 		}
+	}
+	return false;
+}
+
+/*
+ * Has the kernel send the sample and reads it. A persistent device that was up already sends
+ * nothing until a worker of the kernel has noticed us. 0, or the errno.
+ */
+static int try_read(const struct proof *proof, struct nm_inner_tun_sample *sample)
+{
+	uint8_t byte;
+	struct iovec iov = {&byte, sizeof(byte)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		int error;
+
+		if (i > 0)
+			(void)proof->queue->sys->recvmsg(proof->fd, &msg, 0); /* waits */
+		error = send_sample(proof, sample);
+		if (error != 0)
+			return error;
+		if (comes_out(proof, sample))
+			return 0;
 	}
 	return ENOMSG;
 }
@@ -190,7 +218,7 @@ static const char *set_up(const struct proof *proof)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = proof->index};
 	/* What is written is there at once, unless the kernel hands it to another CPU first. */
-	const struct timeval patience = {.tv_usec = 100 * 1000};
+	const struct timeval patience = {.tv_usec = 50 * 1000};
 	const struct nm_sys *sys = proof->queue->sys;
 	const int on = 1;
 
