@@ -8,6 +8,7 @@
 #include "wire/checksum.h"
 
 enum {
+	IP4_CHECKSUM = 10,
 	TCP_SEQUENCE = 4,
 	TCP_OFFSET = 12,
 	TCP_FLAGS = 13,
@@ -27,9 +28,20 @@ void nm_coalesce_init(struct nm_coalesce *coalesce, const struct nm_coalesce_por
 
 static void deliver_single(struct nm_coalesce *coalesce, const uint8_t *packet, uint32_t len)
 {
-	struct nm_gathered single = {.parts_len = 1, .parts = {{packet, len}}};
+	struct nm_gathered single; /* a whole one would be more to clear than the packet is long */
 
+	single.offload = (struct nm_offload){0};
+	single.parts_len = 1;
+	single.parts[0] = (struct nm_gather_part){packet, len};
 	coalesce->port.deliver(coalesce->port.user, &single);
+}
+
+/* A field of all ones is right as well, but would come out as zero: nobody writes it. */
+static bool ip_header_is_right(const uint8_t *packet, const struct nm_inner_info *info)
+{
+	return info->family == NATMUX_FAMILY_IPV6 ||
+	       (nm_get16(packet + IP4_CHECKSUM) != 0xffff &&
+		       nm_sum_is_valid(nm_sum_bytes(0, packet, NM_IP4_MIN)));
 }
 
 /* Transport header and payload, pseudo header included, over the whole packet. */
@@ -51,7 +63,8 @@ static uint32_t tcp_header_len(const uint8_t *packet, const struct nm_inner_info
 	const uint8_t *tcp = packet + info->transport;
 	uint32_t len;
 
-	if (info->len - info->transport < NM_TCP_MIN || (tcp[TCP_FLAGS] & ~PSH) != ACK)
+	if (info->len - info->transport < NM_TCP_MIN || (tcp[TCP_FLAGS] & ~PSH) != ACK ||
+		nm_get16(tcp + TCP_CHECKSUM) == 0xffff)
 		return 0;
 	len = (tcp[TCP_OFFSET] >> 4) * 4u;
 	if (len < NM_TCP_MIN || info->transport + len >= info->len)
@@ -86,7 +99,9 @@ static uint32_t mergeable_header_len(
 	else if (info->protocol == NM_PROTO_UDP && coalesce->port.has_udp)
 		len = udp_header_len(packet, info);
 	/* RFC 3948 3.1.2, row N9: a checksum that was wrong must not become right in here. */
-	return len > 0 && checksum_is_right(packet, info) ? len : 0;
+	if (len == 0 || !ip_header_is_right(packet, info) || !checksum_is_right(packet, info))
+		return 0;
+	return len;
 }
 
 /* Same addresses, ports and protocol. */
@@ -185,8 +200,8 @@ static void finish_header(struct nm_coalesce_slot *slot)
 
 	if (info->family == NATMUX_FAMILY_IPV4) {
 		nm_put16(ip + 2, (uint16_t)len);
-		nm_put16(ip + 10, 0);
-		nm_sum_put(ip + 10, nm_sum_bytes(0, ip, NM_IP4_MIN));
+		nm_put16(ip + IP4_CHECKSUM, 0);
+		nm_sum_put(ip + IP4_CHECKSUM, nm_sum_bytes(0, ip, NM_IP4_MIN));
 	} else {
 		nm_put16(ip + 4, (uint16_t)(len - NM_IP6_LEN));
 	}
