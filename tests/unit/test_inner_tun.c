@@ -38,8 +38,8 @@ static struct host b = {.ns = -1, .ip4 = "10.99.0.2", .ip6 = "fd99::2"};
 /* What the wire does to packets, and what it saw. */
 static struct {
 	unsigned int pieces;  /* a packet goes out in so many parts; 0: one */
-	unsigned int ce_each; /* every so many IPv6 packets met congestion; 0: none */
-	uint64_t packets, cut, cwr, completed;
+	unsigned int ce_each; /* every so many ECT packets of IPv6 met congestion; 0: none */
+	uint64_t packets, ect, cut, cwr, completed;
 	uint32_t largest[NM_OFFLOAD_UDP + 1]; /* by kind */
 } wire;
 
@@ -205,8 +205,8 @@ static void note(struct nm_inner *packet)
 		wire.largest[kind] = packet->len;
 	if (kind == NM_OFFLOAD_TCP6 && ip[40 + 13] & CWR)
 		wire.cwr++;
-	/* RFC 3168 5: ECT becomes CE, where a packet was ECT */
-	if (wire.ce_each > 0 && is_v6(ip) && wire.packets % wire.ce_each == 0 && ip[1] & 0x30)
+	/* RFC 3168 5: data is ECT, acknowledgements are not; ECT may become CE. */
+	if (wire.ce_each > 0 && is_v6(ip) && ip[1] & 0x30 && ++wire.ect % wire.ce_each == 0)
 		ip[1] |= 0x30;
 }
 
@@ -1108,27 +1108,35 @@ static void test_allocates_nothing(void **state)
 	close_host(&a);
 }
 
+/* A test that fails must not take the next one along. */
+static int tidy(void **state)
+{
+	close_host(&a);
+	close_host(&b);
+	return teardown(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_tcp, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tcp_ecn, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tcp_without_tso, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_udp, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_reuses_memory, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_largest, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_odd, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kind_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_packet_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_link_down, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_write_without_vnet, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many_queues, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_queues_are_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_device_deleted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_tcp, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_tcp_ecn, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_tcp_without_tso, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_udp, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_read_many, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_read_reuses_memory, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_read_largest, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_read_odd, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_read_fails, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_kind_refused, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_packet_refused, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_write_fails, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_link_down, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_write_without_vnet, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_many_queues, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_queues_are_apart, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_device_deleted, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup, tidy),
 	};
 	int result = enter_namespace();
 
