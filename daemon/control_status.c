@@ -76,6 +76,7 @@ static const char *handoff_name(enum nm_handoff handoff)
 	case NM_HANDOFF_RELAY: return "relay";
 	case NM_HANDOFF_INJECT: return "inject";
 	case NM_HANDOFF_UNIX: return "unix";
+	case NM_HANDOFF_NONE: return "none";
 	}
 	return NULL;
 }
