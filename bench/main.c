@@ -15,6 +15,8 @@ static const struct nm_scenario *const scenarios[] = {
 	&nm_scenario_memory,
 	&nm_scenario_crypto,
 	&nm_scenario_esp,
+	&nm_scenario_tunnel,
+	&nm_scenario_compare,
 };
 
 enum { SCENARIO_COUNT = sizeof(scenarios) / sizeof(scenarios[0]) };
