@@ -277,6 +277,13 @@ NM_EXPORT void natmux_esp_set_offloads(struct natmux_esp *esp, bool can_tcp, boo
 	esp->coalesce.port.has_udp = can_udp;
 }
 
+NM_EXPORT void natmux_esp_set_keepalive(
+	struct natmux_esp *esp, uint64_t now_ms, uint32_t keepalive_ms)
+{
+	esp->config.keepalive_ms = keepalive_ms;
+	esp->keepalive_ms = keepalive_ms > 0 ? now_ms : UINT64_MAX;
+}
+
 NM_EXPORT uint64_t natmux_esp_next_deadline(const struct natmux_esp *esp)
 {
 	return esp->expiry_ms < esp->keepalive_ms ? esp->expiry_ms : esp->keepalive_ms;

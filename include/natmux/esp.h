@@ -154,6 +154,9 @@ void natmux_esp_sas(const struct natmux_esp *esp,
 /* What the TUN device takes from now on: config's can_tcp, can_udp. */
 void natmux_esp_set_offloads(struct natmux_esp *esp, bool can_tcp, bool can_udp);
 
+/* After how much silence keepalives are sent from now on; 0: none. */
+void natmux_esp_set_keepalive(struct natmux_esp *esp, uint64_t now_ms, uint32_t keepalive_ms);
+
 /* NATMUX_EINVAL, NATMUX_EEXISTS (same priority and selector), NATMUX_EFULL; NATMUX_ENOTFOUND. */
 int natmux_esp_policy_add(struct natmux_esp *esp, const struct natmux_policy *policy);
 int natmux_esp_policy_delete(struct natmux_esp *esp, const struct natmux_policy *policy);
