@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine on libcrypto: every suite. Ciphers and hashes are fetched once for each key and their
- * contexts reused, for a fetch costs more than a packet. The contexts are libcrypto's own memory;
- * it wipes them when they are freed.
+ * The engine on libcrypto: every suite. Ciphers are fetched once for each key and their contexts
+ * reused, for a fetch costs more than a packet. The contexts are libcrypto's own memory; it wipes
+ * them when they are freed.
  */
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <string.h>
 #include <natmux/error.h>
 
 #include "esp/engine.h"
+#include "esp/hmac.h"
 #include "esp/suite_kind.h"
 
-enum { HEADER = 8, HASH_MAX = 64, ICV_MAX = 32 };
+enum { HEADER = 8 };
 
 struct key {
 	EVP_CIPHER_CTX *cipher[2]; /* sealing, opening */
-	EVP_MAC_CTX *mac;
+	struct nm_hmac hmac;
 	uint8_t salt[NM_SALT_LEN];
 	uint8_t iv_len, icv_len;
 	enum nm_suite_kind kind;
-	bool has_esn;
+	bool has_hmac, has_esn;
 };
 
 static bool has_suite(enum natmux_suite suite)
@@ -45,16 +45,6 @@ static const char *cipher_name(enum nm_suite_kind kind, size_t key_len)
 	return (kind == NM_KIND_CBC_HMAC ? cbc : gcm)[(key_len - 16) / 8];
 }
 
-static const char *digest_name(size_t auth_len)
-{
-	switch (auth_len) {
-	case 20: return "SHA1";
-	case 32: return "SHA256";
-	case 48: return "SHA384";
-	default: return "SHA512";
-	}
-}
-
 static int init_ciphers(
 	struct key *key, const struct natmux_suite_info *info, const uint8_t *keymat)
 {
@@ -74,22 +64,6 @@ static int init_ciphers(
 	return result;
 }
 
-static int init_mac(struct key *key, size_t auth_len, const uint8_t *auth_key)
-{
-	OSSL_PARAM params[2] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-					(char *)(uintptr_t)digest_name(auth_len), 0),
-		OSSL_PARAM_construct_end()};
-	EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-
-	if (!mac)
-		return NATMUX_ESYSTEM;
-	key->mac = EVP_MAC_CTX_new(mac);
-	EVP_MAC_free(mac);
-	if (!key->mac)
-		return NATMUX_ENOMEM;
-	return EVP_MAC_init(key->mac, auth_key, auth_len, params) == 1 ? 0 : NATMUX_ESYSTEM;
-}
-
 static int key_init(void *memory, enum natmux_suite suite, bool has_esn, const uint8_t *keymat)
 {
 	const struct natmux_suite_info *info = natmux_suite_get(suite);
@@ -103,8 +77,9 @@ static int key_init(void *memory, enum natmux_suite suite, bool has_esn, const u
 	memcpy(key->salt, keymat + info->key_len, info->salt_len);
 	if (info->key_len > 0)
 		err = init_ciphers(key, info, keymat);
-	if (err == 0 && info->auth_len > 0)
-		err = init_mac(key, info->auth_len, keymat + info->key_len);
+	key->has_hmac = info->auth_len > 0;
+	if (key->has_hmac)
+		nm_hmac_init(&key->hmac, keymat + info->key_len, info->auth_len);
 	return err;
 }
 
@@ -114,7 +89,6 @@ static void key_done(void *memory)
 
 	EVP_CIPHER_CTX_free(key->cipher[0]);
 	EVP_CIPHER_CTX_free(key->cipher[1]);
-	EVP_MAC_CTX_free(key->mac);
 	OPENSSL_cleanse(key, sizeof(*key));
 }
 
@@ -178,17 +152,14 @@ static bool open_aead(const struct key *key, struct nm_engine_job *job)
 }
 
 /* Header, IV and text; with ESN the high half comes behind them (RFC 4303 2.2.1). */
-static bool make_icv(const struct key *key, const struct nm_engine_job *job, uint8_t icv[HASH_MAX])
+static void make_icv(
+	const struct key *key, const struct nm_engine_job *job, uint8_t icv[NM_HMAC_MAX])
 {
 	const uint8_t high[4] = {(uint8_t)(job->seq_high >> 24), (uint8_t)(job->seq_high >> 16),
 		(uint8_t)(job->seq_high >> 8), (uint8_t)job->seq_high};
-	size_t len;
 
-	return EVP_MAC_init(key->mac, NULL, 0, NULL) == 1 &&
-	       EVP_MAC_update(key->mac, job->packet, HEADER + (size_t)key->iv_len + job->len) ==
-		       1 &&
-	       (!key->has_esn || EVP_MAC_update(key->mac, high, sizeof(high)) == 1) &&
-	       EVP_MAC_final(key->mac, icv, &len, HASH_MAX) == 1;
+	nm_hmac(&key->hmac, job->packet, HEADER + (size_t)key->iv_len + job->len, high,
+		key->has_esn ? sizeof(high) : 0, icv);
 }
 
 static bool cbc(const struct key *key, EVP_CIPHER_CTX *ctx, const struct nm_engine_job *job)
@@ -200,19 +171,20 @@ static bool cbc(const struct key *key, EVP_CIPHER_CTX *ctx, const struct nm_engi
 
 static void seal_hmac(const struct key *key, struct nm_engine_job *job)
 {
-	uint8_t icv[HASH_MAX] = {0};
+	uint8_t icv[NM_HMAC_MAX];
 
-	if (!cbc(key, key->cipher[0], job) || !make_icv(key, job, icv))
+	if (!cbc(key, key->cipher[0], job))
 		memset(text_of(key, job), 0, job->len);
+	make_icv(key, job, icv);
 	memcpy(text_of(key, job) + job->len, icv, key->icv_len);
 }
 
 static bool open_hmac(const struct key *key, struct nm_engine_job *job)
 {
-	uint8_t icv[HASH_MAX];
+	uint8_t icv[NM_HMAC_MAX];
 
-	return make_icv(key, job, icv) &&
-	       CRYPTO_memcmp(icv, text_of(key, job) + job->len, key->icv_len) == 0 &&
+	make_icv(key, job, icv);
+	return CRYPTO_memcmp(icv, text_of(key, job) + job->len, key->icv_len) == 0 &&
 	       cbc(key, key->cipher[1], job);
 }
 
@@ -221,7 +193,7 @@ static void seal(void *memory, struct nm_engine_job *jobs, size_t n)
 	const struct key *key = memory;
 
 	for (size_t i = 0; i < n; i++) {
-		if (key->mac)
+		if (key->has_hmac)
 			seal_hmac(key, &jobs[i]);
 		else
 			seal_aead(key, &jobs[i]);
@@ -233,7 +205,8 @@ static void open_all(void *memory, struct nm_engine_job *jobs, size_t n)
 	const struct key *key = memory;
 
 	for (size_t i = 0; i < n; i++)
-		jobs[i].is_good = key->mac ? open_hmac(key, &jobs[i]) : open_aead(key, &jobs[i]);
+		jobs[i].is_good =
+			key->has_hmac ? open_hmac(key, &jobs[i]) : open_aead(key, &jobs[i]);
 }
 
 const struct nm_engine nm_engine_openssl = {
