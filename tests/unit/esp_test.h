@@ -91,6 +91,7 @@ static inline void esp_config(struct natmux_sa_config *config, enum natmux_sa_di
 /* Both ends of one SA. Either may be configured before esp_tunnel_begin(). */
 struct esp_tunnel {
 	struct natmux_sa_config out_config, in_config;
+	const struct nm_engine *engine;
 	struct nm_secret_pool *keys;
 	struct nm_iv_source source;
 	struct nm_sa *out, *in;
@@ -100,12 +101,13 @@ static inline void esp_tunnel_config(struct esp_tunnel *tunnel, enum natmux_suit
 {
 	esp_config(&tunnel->out_config, NATMUX_SA_OUT, suite);
 	esp_config(&tunnel->in_config, NATMUX_SA_IN, suite);
+	tunnel->engine = esp_engine_of(suite);
 }
 
 static inline void esp_tunnel_begin(struct esp_tunnel *tunnel)
 {
 	static const struct natmux_random random = {esp_fill, NULL};
-	const struct nm_engine *engine = esp_engine_of(tunnel->out_config.suite);
+	const struct nm_engine *engine = tunnel->engine;
 
 	tunnel->keys = nm_secret_pool_new(engine->key_size(tunnel->out_config.suite));
 	assert_non_null(tunnel->keys);
