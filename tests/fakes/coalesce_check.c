@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fakes/coalesce_check.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "esp/split.h"
@@ -51,21 +52,25 @@ struct cutting {
 	struct coalesce_check *check;
 	struct nm_split split;
 	uint32_t next;
-	uint8_t out[INNER_MAX];
 };
 
 static void cut_one(void *user, const uint8_t *packet, size_t len)
 {
 	struct cutting *cutting = user;
 	uint32_t i = cutting->next++;
+	uint8_t *out;
 
 	if (i >= cutting->split.count || nm_split_len(&cutting->split, i) != len) {
 		say(cutting->check, "the two ways of cutting differ in length");
 		return;
 	}
-	nm_split_write(&cutting->split, i, cutting->out);
-	if (memcmp(cutting->out, packet, len) != 0)
+	out = malloc(len);
+	if (!out)
+		abort();
+	nm_split_write(&cutting->split, i, out);
+	if (memcmp(out, packet, len) != 0)
 		say(cutting->check, "the two ways of cutting differ");
+	free(out);
 	account(cutting->check, packet, len);
 }
 
@@ -73,23 +78,18 @@ static void check_super(struct coalesce_check *check, const struct nm_offload *o
 	uint8_t *packet, uint32_t len, uint32_t parts)
 {
 	struct nm_inner inner = {.data = packet, .len = len, .offload = *offload};
-	struct cutting *cutting = malloc(sizeof(*cutting));
+	struct cutting cutting = {.check = check};
 
-	if (!cutting)
-		abort();
-	cutting->check = check;
-	cutting->next = 0;
-	if (!nm_split_init(&cutting->split, &inner) || cutting->split.count != parts || parts < 2 ||
-		cutting->split.header_len != offload->header_len ||
-		cutting->split.checksum_at != offload->checksum_start + offload->checksum_offset ||
+	if (!nm_split_init(&cutting.split, &inner) || cutting.split.count != parts || parts < 2 ||
+		cutting.split.header_len != offload->header_len ||
+		cutting.split.checksum_at != offload->checksum_start + offload->checksum_offset ||
 		!offload->needs_checksum)
 		say(check, "a super-packet that is wrongly described");
-	else if (inner_cut(packet, len, offload->segment, cut_one, cutting) != parts)
+	else if (inner_cut(packet, len, offload->segment, cut_one, &cutting) != parts)
 		say(check, "a super-packet of another number of segments");
 	check->merged += parts;
 	check->longest = len > check->longest ? len : check->longest;
 	check->most_parts = parts > check->most_parts ? parts : check->most_parts;
-	free(cutting);
 }
 
 static void deliver(void *user, const struct nm_gathered *gathered)
@@ -124,7 +124,7 @@ void coalesce_check_begin(struct coalesce_check *check, bool has_tcp, bool has_u
 {
 	const struct nm_coalesce_port port = {deliver, check, has_tcp, has_udp};
 
-	memset(check, 0, sizeof(*check));
+	memset(check, 0, offsetof(struct coalesce_check, inputs));
 	nm_coalesce_init(&check->coalesce, &port);
 }
 

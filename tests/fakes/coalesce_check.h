@@ -20,13 +20,13 @@ struct coalesce_input {
 
 struct coalesce_check {
 	struct nm_coalesce coalesce;
-	struct coalesce_input inputs[COALESCE_CHECK_MAX];
 	size_t inputs_len;
 	const char *wrong; /* the first thing that was; NULL: nothing so far */
 	/* All of them since the beginning. */
 	size_t packets, delivered, merged; /* merged: packets that came out inside super-packets */
 	uint32_t longest, most_parts;
 	uint8_t last_kind;
+	struct coalesce_input inputs[COALESCE_CHECK_MAX];
 };
 
 void coalesce_check_begin(struct coalesce_check *check, bool has_tcp, bool has_udp);

@@ -234,7 +234,7 @@ size_t inner_cut(const uint8_t *super, size_t len, uint32_t segment,
 	size_t at = transport_at(super), count = 0, before = 0;
 	size_t header =
 		at + (protocol_of(super) == TCP ? (super[at + 12] >> 4) * (size_t)4 : (size_t)8);
-	uint8_t *packet = malloc(INNER_MAX);
+	uint8_t *packet = malloc(header + (segment < len - header ? segment : len - header));
 
 	if (!packet)
 		abort();
