@@ -549,6 +549,20 @@ static void open_alone(void)
 	open_host(&a, true, true);
 }
 
+/* All rooms are written to, and then each still has what was written there. */
+static void fill_rooms(const struct nm_inner *packets, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		memset(packets[i].data - NM_INNER_ROOM, (int)i, NM_INNER_ROOM);
+		memset(packets[i].data + packets[i].len, (int)i, NM_INNER_ROOM);
+	}
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < NM_INNER_ROOM; k++) {
+			assert_int_equal(packets[i].data[k - NM_INNER_ROOM], i);
+			assert_int_equal(packets[i].data[packets[i].len + k], i);
+		}
+}
+
 /* Many packets in one call: each with its room, which is the reader's. */
 static void test_read_many(void **state)
 {
@@ -563,10 +577,7 @@ static void test_read_many(void **state)
 		open_alone();
 		send_to_far(&a, 300, lens[k]);
 		while ((n = nm_inner_tun_read(a.queue, packets, 64)) > 0) {
-			for (size_t i = 0; i < n; i++) {
-				memset(packets[i].data - NM_INNER_ROOM, 0xa5, NM_INNER_ROOM);
-				memset(packets[i].data + packets[i].len, 0xa5, NM_INNER_ROOM);
-			}
+			fill_rooms(packets, n);
 			for (size_t i = 0; i < n; i++, got++) {
 				int number = (int)got;
 
@@ -679,7 +690,7 @@ static void test_read_odd(void **state)
 		size_t at, returned;
 		uint8_t value;
 	} cases[] = {{1, 0, 3}, {1, 0, 2}, {1, 0, 0x7f}, {1, 0, 4}, {7, 0, 0xff}, {1, SIZE_MAX, 0},
-		{1, 10, 0}, {1, 1, 0}};
+		{0, 10, 0}, {0, 1, 0}};
 	struct nm_sys sys = fake_sys;
 	struct nm_inner packets[8];
 
@@ -830,6 +841,74 @@ static void test_kind_refused(void **state)
 		expect(&peer, 500, 500);
 		assert_true(udp_peer_is_empty(&peer));
 		udp_peer_close(&peer);
+		close_host(&a);
+	}
+}
+
+/* A kernel that takes no super-packets of one type, and says so with `error`. */
+static struct {
+	uint8_t type;
+	int error;
+	unsigned int offered;
+} picky;
+
+static ssize_t picky_writev(int fd, const struct iovec *iov, int n)
+{
+	const uint8_t *vnet = iov[0].iov_base, *ip = iov[1].iov_base;
+
+	if (vnet[1] != picky.type)
+		return fake_sys.writev(fd, iov, n);
+	/* Kinds of TCP are of one IP version. */
+	assert_true(vnet[1] != 1 || ip[0] == 0x45);
+	assert_true(vnet[1] != 4 || ip[0] == 0x60);
+	picky.offered++;
+	errno = picky.error;
+	return -1;
+}
+
+/* Each kind alone: what is offered to see why is of the same kind, and TCP is one for both IPs. */
+static void test_each_kind_refused(void **state)
+{
+	static const struct {
+		uint8_t kind, type;
+	} cases[] = {{NM_OFFLOAD_TCP4, 1}, {NM_OFFLOAD_TCP6, 4}, {NM_OFFLOAD_UDP, 5}};
+	struct nm_sys sys = fake_sys;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+		struct nm_inner_tun_config config = config_of(a.ip4, a.ip6);
+		const struct nm_inner_tun_status *status;
+		bool is_udp = cases[i / 2].kind == NM_OFFLOAD_UDP;
+		uint8_t ip[60] = {cases[i / 2].kind == NM_OFFLOAD_TCP6 ? 0x60 : 0x45};
+		struct nm_gathered packet = {
+			.offload = {.kind = cases[i / 2].kind, .header_len = 40, .segment = 9},
+			.parts_len = 1,
+			.parts = {{ip, sizeof(ip)}}};
+
+		config.sys = &sys;
+		sys.writev = fake_sys.writev;
+		enter(&a);
+		assert_int_equal(nm_inner_tun_open(&config, &a.tun), 0);
+		a.queue = nm_inner_tun_queue(a.tun, 0);
+		status = nm_inner_tun_status(a.queue);
+		if (is_udp && !status->uso.is_written) {
+			close_host(&a);
+			break;
+		}
+		picky.type = cases[i / 2].type;
+		picky.error = i % 2 ? EIO : EINVAL;
+		picky.offered = 0;
+		sys.writev = picky_writev;
+		for (int k = 0; k < 5; k++)
+			assert_int_equal(nm_inner_tun_write(a.queue, &packet, 1), 0);
+		assert_int_equal(picky.offered, 2);
+		assert_true(status->tso.is_written == is_udp);
+		assert_true(status->uso.is_written == !is_udp);
+		assert_true(status->tso.is_read && status->uso.is_read);
+		assert_int_equal(status->uncut, 5);
+		assert_int_equal(status->written.drops, 0);
+		assert_int_equal(tape.lines, 1);
+		assert_true(log_tape_has(&tape, is_udp ? "of UDP" : "of TCP"));
 		close_host(&a);
 	}
 }
@@ -1129,6 +1208,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_odd, setup, tidy),
 		cmocka_unit_test_setup_teardown(test_read_fails, setup, tidy),
 		cmocka_unit_test_setup_teardown(test_kind_refused, setup, tidy),
+		cmocka_unit_test_setup_teardown(test_each_kind_refused, setup, tidy),
 		cmocka_unit_test_setup_teardown(test_packet_refused, setup, tidy),
 		cmocka_unit_test_setup_teardown(test_write_fails, setup, tidy),
 		cmocka_unit_test_setup_teardown(test_link_down, setup, tidy),
