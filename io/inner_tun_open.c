@@ -219,8 +219,7 @@ static int prove(
 	}
 	warn(queue, "TSO", config->use_tso, &status->tso);
 	warn(queue, "USO", config->use_uso, &status->uso);
-	memset(&status->read, 0, sizeof(status->read));
-	memset(&status->written, 0, sizeof(status->written));
+	memset(&status->read, 0, sizeof(status->read)); /* of the proof's packets */
 	return 0;
 }
 

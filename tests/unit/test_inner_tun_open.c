@@ -6,6 +6,8 @@
 #include "inner_tun_test.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <linux/if_packet.h>
@@ -292,6 +294,15 @@ static ssize_t lying_recvmsg(int fd, struct msghdr *msg, int flags)
 	return lie(msg->msg_iov->iov_base, fake_sys.recvmsg(fd, msg, flags));
 }
 
+static unsigned long offloads_asked;
+
+static int noting_ioctl(int fd, unsigned long request, void *arg)
+{
+	if (request == TUNSETOFFLOAD)
+		offloads_asked = (unsigned long)arg;
+	return fake_sys.ioctl(fd, request, arg);
+}
+
 /* A super-packet that is not quite what was sent, or does not come: its kind is off. */
 static void test_proof_sees_lies(void **state)
 {
@@ -326,6 +337,7 @@ static void test_proof_sees_lies(void **state)
 		liar.from = (is_read ? 0 : 1) + (is_tso ? 0 : 2);
 		config.ipv4.ip.family = config.ipv6.ip.family = NATMUX_FAMILY_NONE;
 		config.sys = &sys;
+		sys.ioctl = noting_ioctl;
 		if (is_read)
 			sys.read = lying_read;
 		else
@@ -335,8 +347,66 @@ static void test_proof_sees_lies(void **state)
 			expected &= ~(is_read ? READ_TSO : WRITE_TSO);
 		tun = open_with(&config);
 		assert_int_equal(flags_of(tun), expected);
+		/* What cannot be read is not asked for any more. */
+		assert_true(!(offloads_asked & TUN_F_TSO4) == !(expected & READ_TSO));
+		assert_true(!(offloads_asked & 0x20 /* USO4 */) == !(expected & READ_USO));
 		nm_inner_tun_close(tun);
 	}
+}
+
+/* The number behind a name of a file of /proc/net, in the row that begins with `row` if there is one. */
+static unsigned long net_count(const char *file, const char *row, const char *name)
+{
+	char path[64], names[1024], values[1024];
+	unsigned long count = ULONG_MAX;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "/proc/thread-self/net/%s", file);
+	stream = fopen(path, "re");
+	assert_non_null(stream);
+	while (count == ULONG_MAX && fgets(names, sizeof(names), stream)) {
+		char *n, *v, *next_n, *next_v;
+
+		if (!row) { /* a name and its number in each line */
+			n = strtok_r(names, " \t\n", &next_n);
+			v = strtok_r(NULL, " \t\n", &next_n);
+			if (n && v && strcmp(n, name) == 0)
+				count = strtoul(v, NULL, 10);
+			continue;
+		}
+		assert_non_null(fgets(values, sizeof(values), stream)); /* a line of each */
+		if (strncmp(names, row, strlen(row)) != 0)
+			continue;
+		n = strtok_r(names, " \n", &next_n);
+		v = strtok_r(values, " \n", &next_v);
+		for (; n && v;
+			n = strtok_r(NULL, " \n", &next_n), v = strtok_r(NULL, " \n", &next_v))
+			if (strcmp(n, name) == 0)
+				count = strtoul(v, NULL, 10);
+	}
+	fclose(stream);
+	assert_true(count != ULONG_MAX);
+	return count;
+}
+
+/* The proof's packets are discarded at the first look: bad headers, no more. */
+static void test_proof_goes_no_further(void **state)
+{
+	struct nm_inner_tun_config config = config_all();
+	unsigned long expected = kernel_has == ALL ? 2 : 1;
+
+	(void)state;
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	nm_inner_tun_close(open_with(&config));
+	assert_int_equal(net_count("snmp", "Ip:", "InReceives"), expected);
+	assert_int_equal(net_count("snmp", "Ip:", "InHdrErrors"), expected);
+	assert_int_equal(net_count("snmp", "Ip:", "InDelivers"), 0);
+	assert_int_equal(net_count("snmp", "Ip:", "OutRequests"), 0);
+	if (!has_v6)
+		return;
+	assert_int_equal(net_count("snmp6", NULL, "Ip6InReceives"), expected);
+	assert_int_equal(net_count("snmp6", NULL, "Ip6InHdrErrors"), expected);
+	assert_int_equal(net_count("snmp6", NULL, "Ip6InDelivers"), 0);
 }
 
 /* A kernel without virtio headers: whole packets only. */
@@ -692,6 +762,36 @@ static void test_bad_config(void **state)
 	assert_int_equal(fake_sys_calls(FAKE_OPEN), 0);
 }
 
+static unsigned int prefix_bits4(const char *name)
+{
+	struct udp_peer peer = udp_peer_open("0.0.0.0");
+	struct ifreq ifr = {0};
+	struct sockaddr_in sin;
+	uint32_t mask;
+
+	strncpy(ifr.ifr_name, name, sizeof(ifr.ifr_name) - 1);
+	assert_int_equal(ioctl(peer.fd, SIOCGIFNETMASK, &ifr), 0);
+	memcpy(&sin, &ifr.ifr_netmask, sizeof(sin));
+	mask = ntohl(sin.sin_addr.s_addr);
+	udp_peer_close(&peer);
+	return mask ? 32 - (unsigned int)__builtin_ctz(mask) : 0;
+}
+
+/* /proc/net/if_inet6: address, index, prefix, scope, flags, name */
+static unsigned int prefix_bits6(const char *name)
+{
+	FILE *stream = fopen("/proc/thread-self/net/if_inet6", "re");
+	unsigned int bits = 999;
+	char line[256];
+
+	assert_non_null(stream);
+	while (bits == 999 && fgets(line, sizeof(line), stream))
+		if (strstr(line, name))
+			assert_int_equal(sscanf(line, "%*s %*s %x", &bits), 1);
+	fclose(stream);
+	return bits;
+}
+
 /* Every prefix length is one; no address at all is fine too; so is the least MTU. */
 static void test_prefixes_and_mtus(void **state)
 {
@@ -707,6 +807,9 @@ static void test_prefixes_and_mtus(void **state)
 		tun = open_with(&config);
 		assert_true(udp_peer_binds(OWN4));
 		assert_true(!has_v6 || udp_peer_binds(OWN6));
+		assert_int_equal(prefix_bits4(nm_inner_tun_name(tun)), bits[i]);
+		if (has_v6)
+			assert_int_equal(prefix_bits6(nm_inner_tun_name(tun)), config.ipv6.bits);
 		nm_inner_tun_close(tun);
 		config.ipv4.ip.family = config.ipv6.ip.family = NATMUX_FAMILY_NONE;
 		config.mtu = 68;
@@ -749,6 +852,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_says_what_is_needed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proof_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proof_sees_lies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_proof_goes_no_further, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_vnet, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_header_of_old_kernels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_header_of_another_size, setup, teardown),
