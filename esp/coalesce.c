@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "wire/checksum.h"
+#include "esp/sum.h"
 
 enum {
 	IP4_CHECKSUM = 10,
@@ -54,7 +54,7 @@ static bool checksum_is_right(const uint8_t *packet, const struct nm_inner_info 
 
 	nm_put32(rest + 2, len);
 	sum = nm_sum_bytes(sum, rest, sizeof(rest));
-	return nm_sum_is_valid(nm_sum_bytes(sum, packet + info->transport, len));
+	return nm_sum_is_valid(nm_sum_long(sum, packet + info->transport, len));
 }
 
 /* A TCP segment with data and nothing out of the ordinary: ACK, at most PSH with it. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "wire/checksum.h"
+#include "esp/sum.h"
 
 enum {
 	TCP_SEQUENCE = 4,
@@ -14,6 +14,9 @@ enum {
 	TCP_CHECKSUM = 16,
 	UDP_LENGTH = 4,
 	UDP_CHECKSUM = 6,
+	IP4_LENGTH = 2,
+	IP4_ID = 4,
+	IP4_CHECKSUM = 10,
 	FIN = 0x01,
 	PSH = 0x08,
 	CWR = 0x80,
@@ -50,6 +53,25 @@ static bool init_single(struct nm_split *split, const struct nm_offload *offload
 	       at + 2 <= info->len;
 }
 
+/* RFC 1071 2(A): the order of addition is free, so what changes is left out and added later. */
+static void sum_headers(struct nm_split *split)
+{
+	const uint8_t *ip = split->packet, *transport = ip + split->info.transport;
+	size_t len = (size_t)split->header_len - split->info.transport;
+	uint64_t sum = pseudo_sum(&split->info);
+
+	if (split->info.family == NATMUX_FAMILY_IPV4)
+		split->ip_sum = nm_sum_bytes(nm_sum_4(nm_sum_2(0, ip), ip + IP4_ID + 2),
+			ip + IP4_CHECKSUM + 2, (size_t)split->info.transport - IP4_CHECKSUM - 2);
+	sum = nm_sum_4(sum, transport); /* ports */
+	if (split->kind != NM_OFFLOAD_UDP) {
+		sum = nm_sum_4(sum, transport + TCP_SEQUENCE + 4); /* acknowledgement */
+		sum = nm_sum_2(sum, transport + TCP_OFFSET + 2);   /* window */
+		sum = nm_sum_bytes(sum, transport + TCP_CHECKSUM + 2, len - TCP_CHECKSUM - 2);
+	}
+	split->transport_sum = sum;
+}
+
 static bool init_train(struct nm_split *split, const struct nm_offload *offload)
 {
 	const struct nm_inner_info *info = &split->info;
@@ -77,6 +99,7 @@ static bool init_train(struct nm_split *split, const struct nm_offload *offload)
 	split->payload_len = (uint32_t)info->len - split->header_len;
 	split->count = (split->payload_len + split->segment - 1) / split->segment;
 	split->count += split->count == 0;
+	sum_headers(split);
 	return true;
 }
 
@@ -88,7 +111,6 @@ bool nm_split_init(struct nm_split *split, const struct nm_inner *inner)
 	/* The device hands out whole packets: nothing in front of the header, nothing behind. */
 	if (!nm_inner_read(inner->data, inner->len, &split->info) || split->info.len != inner->len)
 		return false;
-	split->pseudo_sum = pseudo_sum(&split->info);
 	return split->kind == NM_OFFLOAD_NONE ? init_single(split, &inner->offload)
 					      : init_train(split, &inner->offload);
 }
@@ -111,10 +133,9 @@ static void write_ip(const struct nm_split *split, uint32_t i, uint8_t *out, uin
 		nm_put16(out + 4, (uint16_t)(len - NM_IP6_LEN));
 		return;
 	}
-	nm_put16(out + 2, (uint16_t)len);
-	nm_put16(out + 4, (uint16_t)(nm_get16(out + 4) + i));
-	nm_put16(out + 10, 0);
-	nm_sum_put(out + 10, nm_sum_bytes(0, out, (out[0] & 0x0f) * 4u));
+	nm_put16(out + IP4_LENGTH, (uint16_t)len);
+	nm_put16(out + IP4_ID, (uint16_t)(nm_get16(out + IP4_ID) + i));
+	nm_sum_put(out + IP4_CHECKSUM, nm_sum_4(split->ip_sum, out + IP4_LENGTH));
 }
 
 /* RFC 793 3.1; FIN and PSH belong to the last segment, CWR to the first (RFC 3168 6.1.2). */
@@ -135,49 +156,54 @@ static void put_checksum(uint8_t *field, uint64_t sum, bool is_tcp)
 		nm_put16(field, 0xffff);
 }
 
-/* The field holds the sum of the pseudo header: it belongs to what is summed. */
-static void complete_checksum(const struct nm_split *split, uint8_t *out, uint32_t len)
+/* A single packet. The field holds the sum of the pseudo header: it belongs to what is summed. */
+static void write_single(const struct nm_split *split, uint8_t *out)
 {
-	uint8_t *start = out + split->checksum_start;
+	const uint8_t *packet = split->packet;
+	uint32_t len = split->info.len, start = split->checksum_start;
 
-	put_checksum(out + split->checksum_at, nm_sum_bytes(0, start, len - split->checksum_start),
-		false);
+	if (!split->needs_checksum) {
+		memcpy(out, packet, len);
+		return;
+	}
+	memcpy(out, packet, start);
+	put_checksum(out + split->checksum_at,
+		nm_sum_copy(0, out + start, packet + start, len - start), false);
 }
 
-/* Of a segment, made anew. */
-static void write_checksum(const struct nm_split *split, uint8_t *out, uint32_t len)
+/* Of a segment of `len` octets, complete but for it; `sum` is the payload's. */
+static void write_checksum(const struct nm_split *split, uint64_t sum, uint8_t *out, uint32_t len)
 {
-	uint32_t transport_len = len - split->info.transport;
-	uint8_t *field = out + split->checksum_at;
+	const uint8_t *transport = out + split->info.transport;
+	bool is_tcp = split->kind != NM_OFFLOAD_UDP;
 	uint8_t length[4];
-	uint64_t sum;
 
-	nm_put32(length, transport_len);
-	nm_put16(field, 0);
-	sum = nm_sum_bytes(split->pseudo_sum, length, sizeof(length));
-	put_checksum(field, nm_sum_bytes(sum, out + split->info.transport, transport_len),
-		split->info.protocol == NM_PROTO_TCP);
+	nm_put32(length, len - split->info.transport); /* of the pseudo header */
+	sum = nm_sum_4(nm_sum_add(sum, split->transport_sum), length);
+	if (is_tcp)
+		sum = nm_sum_2(nm_sum_4(sum, transport + TCP_SEQUENCE), transport + TCP_OFFSET);
+	else
+		sum = nm_sum_2(sum, transport + UDP_LENGTH);
+	put_checksum(out + split->checksum_at, sum, is_tcp);
 }
 
 void nm_split_write(const struct nm_split *split, uint32_t i, uint8_t *out)
 {
-	uint32_t len = nm_split_len(split, i);
+	uint32_t len = nm_split_len(split, i), header_len = split->header_len;
+	uint64_t sum;
 
 	if (split->kind == NM_OFFLOAD_NONE) {
-		memcpy(out, split->packet, len);
-		if (split->needs_checksum)
-			complete_checksum(split, out, len);
+		write_single(split, out);
 		return;
 	}
-	memcpy(out, split->packet, split->header_len);
-	memcpy(out + split->header_len,
-		split->packet + split->header_len + (size_t)i * split->segment,
-		len - split->header_len);
+	memcpy(out, split->packet, header_len);
+	sum = nm_sum_copy(0, out + header_len,
+		split->packet + header_len + (size_t)i * split->segment, len - header_len);
 	write_ip(split, i, out, len);
 	if (split->kind == NM_OFFLOAD_UDP)
 		nm_put16(out + split->info.transport + UDP_LENGTH,
 			(uint16_t)(len - split->info.transport));
 	else
 		write_tcp(split, i, out + split->info.transport);
-	write_checksum(split, out, len);
+	write_checksum(split, sum, out, len);
 }

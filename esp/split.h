@@ -21,7 +21,10 @@ struct nm_split {
 	uint32_t segment;
 	uint32_t payload_len; /* of all segments */
 	uint32_t count;       /* packets */
-	uint64_t pseudo_sum;  /* addresses and protocol; each packet adds its length */
+	/* Of segments: what is alike in all, summed once. */
+	uint64_t ip_sum;        /* IPv4's header without length, identification, checksum */
+	uint64_t transport_sum; /* pseudo and transport header without lengths, TCP's sequence
+				 * number, offset and flags, checksum */
 };
 
 /*
