@@ -8,6 +8,8 @@
 #include "esp/too_big.h"
 #include "esp/transport.h"
 
+enum { IP6_MTU_MIN = 1280 };
+
 static void flush(struct natmux_esp *esp)
 {
 	if (esp->trains_len > 0)
@@ -148,11 +150,23 @@ static void seal_fragments(
 		nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, 1);
 }
 
-static void protect(
-	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct nm_split *split)
+/*
+ * The longest inner packet. IPv6 has 1280 octets on every link, and no sender takes less for an
+ * answer: on a path where they do not fit what is sealed is cut (RFC 8200 5, RFC 2473 7.1).
+ */
+static uint32_t inner_mtu(
+	const struct natmux_esp *esp, const struct nm_sa *sa, const struct nm_split *split)
 {
 	uint32_t mtu =
 		nm_sa_inner_max(sa, esp->config.path_mtu - outer_len(sa)) + bare_len(sa, split);
+
+	return split->info.family == NATMUX_FAMILY_IPV6 && mtu < IP6_MTU_MIN ? IP6_MTU_MIN : mtu;
+}
+
+static void protect(
+	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct nm_split *split)
+{
+	uint32_t mtu = inner_mtu(esp, sa, split);
 
 	sa->used_ms = now_ms;
 	if (sa->mode == NATMUX_SA_TRANSPORT && !nm_transport_fits(&split->info)) {

@@ -24,6 +24,7 @@ static struct nm_offload delivered_offload;
 static uint64_t drops[NATMUX_DROP_COUNT];
 static struct natmux_esp_event events[64];
 static size_t events_n;
+static uint16_t path_mtu = 1500;
 
 static void keep_trains(void *user, const struct natmux_train *from, size_t n)
 {
@@ -79,6 +80,7 @@ static struct natmux_esp *make_plane(void)
 	config.event = keep_event;
 	config.can_tcp = config.can_udp = true;
 	config.keepalive_ms = 20000;
+	config.path_mtu = path_mtu;
 	assert_int_equal(natmux_esp_new(&config, &esp), 0);
 	return esp;
 }
@@ -443,6 +445,38 @@ static void test_too_big(void **state)
 	stop();
 }
 
+/* IPv6 fits with 1280 octets into any path, and senders are not asked for less (RFC 8200 5). */
+static void test_too_big6(void **state)
+{
+	uint8_t packet[1281] = {0x60, [6] = 59, [7] = 64, [8] = 0xfd, 1, [24] = 0xfd, 2};
+	struct natmux_policy policy = {
+		.action = NATMUX_POLICY_PROTECT,
+		.reqid = REQID,
+		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
+	};
+
+	(void)state;
+	path_mtu = 1280;
+	start();
+	path_mtu = 1500;
+	assert_int_equal(natmux_prefix_parse("fd01::/16", &policy.selector.source), 0);
+	assert_int_equal(natmux_prefix_parse("fd02::/16", &policy.selector.destination), 0);
+	assert_int_equal(natmux_esp_policy_add(a, &policy), 0);
+	nm_put16(packet + 4, 1280 - 40);
+	output(packet, 1280);
+	assert_int_equal(trains_n, 1);
+	/* 8 + 8 + 1280 + pad and trailer to a multiple of four + 16 */
+	assert_int_equal(trains[0].len, 8 + 8 + 1284 + 16);
+	nm_put16(packet + 4, 1281 - 40);
+	output(packet, 1281);
+	assert_int_equal(trains_n, 1);
+	assert_int_equal(drops[NATMUX_DROP_OUT_TOO_BIG], 1);
+	assert_int_equal(delivered_n, 1);
+	assert_int_equal(delivered[40], 2);
+	assert_int_equal(nm_get32(delivered + 44), 1280);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +489,7 @@ int main(void)
 		cmocka_unit_test(test_lifetimes),
 		cmocka_unit_test(test_transport),
 		cmocka_unit_test(test_too_big),
+		cmocka_unit_test(test_too_big6),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
