@@ -35,7 +35,7 @@ struct nm_inner_tun {
 	struct nm_inner_tun_queue *queues[];
 };
 
-/* A small super-packet whose IP header no kernel accepts: it goes no further than to be looked at. */
+/* A small super-packet whose IP header no kernel accepts: seen it is, but it goes no further. */
 struct nm_inner_tun_sample {
 	struct nm_offload offload;
 	uint16_t protocol; /* ETH_P_IP or ETH_P_IPV6 */

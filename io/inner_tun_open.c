@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Makes the TUN device of the user ESP plane, with as much as this kernel can; says why not more. */
+/* Makes the TUN device of the user ESP plane, with all that this kernel can; says why not more. */
 #include "io/inner_tun_device.h"
 
 #include <errno.h>
@@ -92,7 +92,7 @@ static void say_queues_why(struct nm_inner_tun *tun, const char *call, int error
 /* With many queues, or with one if it must be: then the errno says why. -1: not at all. */
 static int attach(struct nm_inner_tun *tun, int fd, unsigned int flags, int *many_error)
 {
-	*many_error = flags & IFF_MULTI_QUEUE ? 0 : EOPNOTSUPP;
+	*many_error = (flags & IFF_MULTI_QUEUE) ? 0 : EOPNOTSUPP;
 	if ((flags & IFF_MULTI_QUEUE) && attach_multi(tun, fd, flags) < 0) {
 		/* A persistent device that was made for one queue can have no more. */
 		if (errno != EINVAL)
@@ -118,7 +118,7 @@ static int attach_first(struct nm_inner_tun *tun, struct nm_inner_tun_queue *que
 		return nm_tun_link_failed(&tun->link, "ioctl(TUNSETIFF)");
 	if (queues > 1 && many_error != 0)
 		say_queues_why(tun, "IFF_MULTI_QUEUE", many_error);
-	queue->vnet_len = flags & IFF_VNET_HDR ? NM_VNET_LEN : 0;
+	queue->vnet_len = (flags & IFF_VNET_HDR) ? NM_VNET_LEN : 0;
 	return 0;
 }
 

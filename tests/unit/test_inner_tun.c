@@ -557,9 +557,9 @@ static void fill_rooms(const struct nm_inner *packets, size_t n)
 		memset(packets[i].data + packets[i].len, (int)i, NM_INNER_ROOM);
 	}
 	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < NM_INNER_ROOM; k++) {
-			assert_int_equal(packets[i].data[k - NM_INNER_ROOM], i);
-			assert_int_equal(packets[i].data[packets[i].len + k], i);
+		for (int k = 0; k < NM_INNER_ROOM; k++) {
+			assert_int_equal(packets[i].data[-1 - k], i);
+			assert_int_equal(packets[i].data[(int)packets[i].len + k], i);
 		}
 }
 

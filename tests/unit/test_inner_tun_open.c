@@ -354,7 +354,7 @@ static void test_proof_sees_lies(void **state)
 	}
 }
 
-/* The number behind a name of a file of /proc/net, in the row that begins with `row` if there is one. */
+/* The number behind a name in a file of /proc/net; `row`: in a table of such rows. */
 static unsigned long net_count(const char *file, const char *row, const char *name)
 {
 	char path[64], names[1024], values[1024];
