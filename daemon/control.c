@@ -14,6 +14,7 @@
 #include <natmux/error.h>
 #include "daemon/config.h"
 #include "daemon/control_client.h"
+#include "daemon/json_wipe.h"
 #include "daemon/server.h"
 
 void nm_control_handle_closed(struct nm_control *control)
@@ -74,6 +75,7 @@ int nm_control_new(struct nm_server *server, const char *path, struct nm_control
 		error = NATMUX_ENOMEM;
 		goto fail;
 	}
+	nm_json_wipe();
 	/* libuv writes without MSG_NOSIGNAL: a client that leaves must not end the daemon. */
 	signal(SIGPIPE, SIG_IGN);
 	control->server = server;
