@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody on the wire who has no keys: sends again what leaves an interface, as it is and changed.
 
-    esp_attack.py INTERFACE [--replay N] [--forge N]
+    esp_attack.py INTERFACE [--replay N] [--forge N] [--source ADDRESS]
 
 Of each SPI's first N ESP-in-UDP datagrams on port 4500. A forged one has another sequence number,
-which the receiver has not seen, and a changed last octet. Runs until it is killed; a line for each
-SPI as soon as all of it is sent: "SPI replayed N forged N", in hexadecimal and decimal.
+which the receiver has not seen, and a changed last octet. With --source, both seem to come from that
+IPv4 address. Runs until it is killed; a line for each SPI as soon as all of it is sent: "SPI
+replayed N forged N", in hexadecimal and decimal.
 """
 import argparse
 import socket
@@ -42,6 +43,12 @@ class Frame:
         self.data[-1] ^= 1
         return self
 
+    def come_from(self, source):
+        self.data[26:30] = socket.inet_aton(source)
+        self.data[24:26] = bytes(2)
+        struct.pack_into("!H", self.data, 24, checksum(self.data[14:self.udp]))
+        return self
+
     def whole(self):
         """With a checksum: what leaves an interface may not have it yet."""
         struct.pack_into("!H", self.data, self.udp + 6, 0)
@@ -64,6 +71,7 @@ def main():
     parser.add_argument("interface")
     parser.add_argument("--replay", type=int, default=0)
     parser.add_argument("--forge", type=int, default=0)
+    parser.add_argument("--source")
     args = parser.parse_args()
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
     wire.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE: nothing is missed
@@ -78,6 +86,8 @@ def main():
             frame = Frame(data)
         except ValueError:
             continue
+        if args.source:
+            frame.come_from(args.source)
         seen[frame.spi] = seen.get(frame.spi, 0) + 1
         if seen[frame.spi] <= args.replay:
             wire.send(frame.whole())
