@@ -15,7 +15,7 @@ static bool has_right_len(const struct nm_sa *sa, uint32_t len)
 {
 	uint32_t least = NM_ESP_HEADER + sa->iv_len + sa->align + sa->icv_len;
 
-	return len >= least && text_len(sa, len) % sa->align == 0;
+	return len >= least && (text_len(sa, len) & (sa->align - 1u)) == 0;
 }
 
 static enum nm_open_verdict judge_number(struct nm_sa *sa, struct nm_open_item *item)
@@ -89,10 +89,11 @@ static enum nm_open_verdict commit(struct nm_sa *sa, uint64_t sequence)
 /* RFC 4303 2.4: senders write 1, 2, 3…, and the receiver should look. */
 static bool padding_is_right(const uint8_t *end, uint32_t pad)
 {
-	uint8_t wrong = 0;
+	const uint8_t *padding = end - pad;
+	uint32_t wrong = 0;
 
-	for (uint32_t i = 1; i <= pad; i++)
-		wrong |= (uint8_t)(end[-(ptrdiff_t)i] ^ (pad - i + 1));
+	for (uint32_t i = 0; i < pad; i++)
+		wrong |= padding[i] ^ (i + 1);
 	return wrong == 0;
 }
 

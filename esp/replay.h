@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { NM_REPLAY_WINDOW_MAX = 8192 };
+enum { NM_REPLAY_WINDOW_MAX = 8192, NM_REPLAY_BITS = 64 /* of a word of the ring */ };
 
 struct nm_replay {
 	uint64_t top;   /* highest number committed; 0: none */
@@ -38,14 +38,80 @@ size_t nm_replay_bytes(uint32_t size);
 void nm_replay_init(
 	struct nm_replay *replay, uint32_t size, bool has_esn, uint64_t top, uint64_t *ring);
 
+/* Moves the window up to `sequence`, which is above its top, and clears what it moves into. */
+void nm_replay_advance(struct nm_replay *replay, uint64_t sequence);
+
+/*
+ * Every packet is judged twice, which has to cost less than a call would: so all of it that is not
+ * rare is written here.
+ */
+
+/*
+ * RFC 4303 A2.2: the window lies within one subspace of 2^32 numbers (case A), or reaches back into
+ * the one before (case B). Returns false for a number of before the very first subspace.
+ */
+static inline bool nm_replay_infer(const struct nm_replay *replay, uint32_t low, uint64_t *sequence)
+{
+	/* Without anti-replay the half space stands in for the window. */
+	uint32_t window = replay->size > 0 ? replay->size : UINT32_C(1) << 31;
+	uint32_t top_low = (uint32_t)replay->top;
+	uint64_t high = replay->top >> 32;
+	uint32_t bottom = top_low - window + 1; /* modulo 2^32 */
+
+	if (top_low >= window - 1)
+		high += low < bottom;
+	else if (low >= bottom && high-- == 0)
+		return false;
+	*sequence = high << 32 | low;
+	return true;
+}
+
+static inline enum nm_replay_verdict nm_replay_judge(
+	const struct nm_replay *replay, uint64_t sequence)
+{
+	uint64_t word;
+
+	if (replay->size == 0 || sequence > replay->top)
+		return NM_REPLAY_NEW;
+	if (replay->top - sequence >= replay->size)
+		return NM_REPLAY_LATE;
+	word = replay->ring[sequence / NM_REPLAY_BITS & replay->mask];
+	return word >> sequence % NM_REPLAY_BITS & 1 ? NM_REPLAY_DUPLICATE : NM_REPLAY_NEW;
+}
+
 /* Judges the number on the wire and completes it; changes nothing. */
-enum nm_replay_verdict nm_replay_check(
-	const struct nm_replay *replay, uint32_t wire, uint64_t *sequence);
+static inline enum nm_replay_verdict nm_replay_check(
+	const struct nm_replay *replay, uint32_t wire, uint64_t *sequence)
+{
+	uint64_t complete = wire;
+
+	if (replay->has_esn && !nm_replay_infer(replay, wire, &complete))
+		return NM_REPLAY_LATE;
+	if (complete == 0)
+		return NM_REPLAY_INVALID;
+	*sequence = complete;
+	return nm_replay_judge(replay, complete);
+}
 
 /*
  * Marks a number whose packet was authentic. Judges it again, for another packet of the same
  * vector may have had it: only NEW is marked.
  */
-enum nm_replay_verdict nm_replay_commit(struct nm_replay *replay, uint64_t sequence);
+static inline enum nm_replay_verdict nm_replay_commit(struct nm_replay *replay, uint64_t sequence)
+{
+	enum nm_replay_verdict verdict = nm_replay_judge(replay, sequence);
+
+	if (verdict != NM_REPLAY_NEW)
+		return verdict;
+	if (replay->size == 0) {
+		replay->top = sequence > replay->top ? sequence : replay->top;
+		return NM_REPLAY_NEW;
+	}
+	if (sequence > replay->top)
+		nm_replay_advance(replay, sequence);
+	replay->ring[sequence / NM_REPLAY_BITS & replay->mask] |= UINT64_C(1)
+								  << sequence % NM_REPLAY_BITS;
+	return NM_REPLAY_NEW;
+}
 
 #endif

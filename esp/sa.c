@@ -198,17 +198,9 @@ void nm_sa_free(struct nm_sa *sa)
 	free(sa);
 }
 
-static uint32_t round_up(uint32_t len, uint32_t align)
-{
-	return (len + align - 1) / align * align;
-}
-
 uint32_t nm_sa_sealed_len(const struct nm_sa *sa, uint32_t len)
 {
-	uint32_t text = len < sa->tfc_pad ? sa->tfc_pad : len;
-
-	return NM_ESP_HEADER + sa->iv_len + round_up(text + NM_ESP_TRAILER, sa->align) +
-	       sa->icv_len;
+	return NM_ESP_HEADER + sa->iv_len + nm_sa_text_len(sa, len) + sa->icv_len;
 }
 
 uint32_t nm_sa_inner_max(const struct nm_sa *sa, uint32_t len)

@@ -93,6 +93,15 @@ void nm_sa_mark_key(
 int nm_sa_keep_key(
 	struct nm_sa *sa, const struct natmux_sa_config *config, struct nm_secret_pool *keymats);
 
+/* Octets that are encrypted for `len` octets of inner packet: TFC padding, padding, trailer. */
+static inline uint32_t nm_sa_text_len(const struct nm_sa *sa, uint32_t len)
+{
+	uint32_t text = (len < sa->tfc_pad ? sa->tfc_pad : len) + NM_ESP_TRAILER;
+
+	/* Alignments are powers of two; a division would take longer than all the rest. */
+	return (text + sa->align - 1) & ~(sa->align - 1u);
+}
+
 /* Octets of ESP (from the SPI on) that sealing makes of `len` octets of inner packet. */
 uint32_t nm_sa_sealed_len(const struct nm_sa *sa, uint32_t len);
 

@@ -41,11 +41,12 @@ static void make_iv(
 static uint32_t make_trailer(const struct nm_sa *sa, const struct nm_seal_item *item)
 {
 	uint32_t text = item->len < sa->tfc_pad ? sa->tfc_pad : item->len;
-	uint32_t end = nm_sa_sealed_len(sa, item->len) - NM_ESP_HEADER - sa->iv_len - sa->icv_len;
+	uint32_t end = nm_sa_text_len(sa, item->len);
 	uint8_t *inner = nm_seal_inner(sa, item->packet);
 	uint32_t pad = end - text - NM_ESP_TRAILER;
 
-	memset(inner + item->len, 0, text - item->len);
+	if (text > item->len)
+		memset(inner + item->len, 0, text - item->len);
 	for (uint32_t i = 0; i < pad; i++)
 		inner[text + i] = (uint8_t)(i + 1);
 	inner[end - 2] = (uint8_t)pad;

@@ -4,7 +4,9 @@
 #define NM_SUITE_KIND_H
 
 #include <stdbool.h>
+#include <string.h>
 #include <natmux/suite.h>
+#include "base/bytes.h"
 
 enum nm_suite_kind {
 	NM_KIND_GCM,      /* RFC 4106 */
@@ -32,16 +34,13 @@ enum { NM_AAD_LEN = 8, NM_AAD_ESN_LEN = 12, NM_NONCE_LEN = 12, NM_SALT_LEN = 4 }
 static inline size_t nm_suite_aad(
 	const uint8_t *packet, bool has_esn, uint32_t seq_high, uint8_t aad[NM_AAD_ESN_LEN])
 {
-	for (unsigned int i = 0; i < 4; i++) {
-		aad[i] = packet[i];
-		aad[i + 4] = packet[i + 4];
-	}
-	if (!has_esn)
+	if (!has_esn) {
+		memcpy(aad, packet, NM_AAD_LEN);
 		return NM_AAD_LEN;
-	for (unsigned int i = 0; i < 4; i++) {
-		aad[i + 4] = (uint8_t)(seq_high >> (24 - 8 * i));
-		aad[i + 8] = packet[i + 4];
 	}
+	memcpy(aad, packet, 4);
+	nm_put32(aad + 4, seq_high);
+	memcpy(aad + 8, packet + 4, 4);
 	return NM_AAD_ESN_LEN;
 }
 

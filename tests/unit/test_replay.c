@@ -148,7 +148,7 @@ static void test_check_changes_nothing(void **state)
 static void test_twice_in_a_vector(void **state)
 {
 	struct nm_replay replay;
-	uint64_t a, b;
+	uint64_t a = 0, b = 0;
 
 	(void)state;
 	make(&replay, 64, false, 0);
