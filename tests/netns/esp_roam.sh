@@ -6,17 +6,8 @@ set -euo pipefail
 # shellcheck source=tests/netns/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
-# rebind ADDRESS PORTS: nat-a loses its address, and with it (masquerade) all mappings; the next are
-# made with this one, and ports of this range.
-rebind() {
-	lab_run nat-a nft flush chain ip natmux-nat out
-	lab_run nat-a nft add rule ip natmux-nat out oifname wan udp sport != 0 masquerade to ":$2"
-	lab_ip nat-a -4 addr flush dev wan
-	lab_addr nat-a wan "$1/24"
-}
-
 start() {
-	rebind 203.0.113.1 40000-40999
+	lab_rebind nat-a 203.0.113.1 40000-40999
 	esp_configure a 203.0.113.2:4500
 	esp_configure b 203.0.113.1:4500
 	sed -i "/^sa \"site-in\"/a roam = $1" "$LAB_DIR/ns/gw-b/natmux.conf"
@@ -48,7 +39,7 @@ flow() {
 	lab_spawn host-a flow ping -q -n -c 100 -i 0.03 -W 1 192.168.2.10
 	local flow=$LAB_PID
 	sleep 1
-	rebind "$@"
+	lab_rebind nat-a "$@"
 	wait "$flow" || true
 	sed -n 's/.*transmitted, \([0-9]*\) received.*/\1/p' "$(lab_log flow)" | tail -n 1 |
 		{ read -r received && echo $((100 - received)); }
@@ -79,15 +70,15 @@ stop
 start port-only
 tap_is "roam = port-only: pings lost while A's port changes" "$(flow 203.0.113.1 44000-44999)" -le 3
 tap_is "B has followed" "$(moves)" -eq 1
-rebind 203.0.113.11 44000-44999
+lab_rebind nat-a 203.0.113.11 44000-44999
 tap_fails "another address does not get answers" works
 tap_is "B has not followed" "$(moves)" -eq 1
-rebind 203.0.113.1 45000-45999
+lab_rebind nat-a 203.0.113.1 45000-45999
 tap_within 3 "the old one gets them, on another port" works
 stop
 
 start no
-rebind 203.0.113.1 46000-46999
+lab_rebind nat-a 203.0.113.1 46000-46999
 tap_fails "roam = no: another port does not get answers" works
 tap_is "B has not followed" "$(moves)" -eq 0
 stop
