@@ -17,17 +17,17 @@ NM_EXPORT bool natmux_addr_equal(const struct natmux_addr *a, const struct natmu
 }
 
 /* A decimal number without sign or blanks, the whole of `text`. */
-static int parse_number(const char *text, unsigned long max, unsigned long *value)
+static int parse_number(const char *text, uint32_t max, uint32_t *value)
 {
 	char *end;
-	unsigned long v;
+	unsigned long long v;
 
 	if (*text < '0' || *text > '9' || strlen(text) > 10)
 		return NATMUX_EINVAL;
-	v = strtoul(text, &end, 10);
+	v = strtoull(text, &end, 10); /* wider than any of 10 digits, on 32 bits too */
 	if (*end || v > max)
 		return NATMUX_EINVAL;
-	*value = v;
+	*value = (uint32_t)v;
 	return 0;
 }
 
@@ -51,7 +51,7 @@ static void unmap(struct natmux_addr *addr)
 static int parse_ip(char *ip, struct natmux_addr *addr)
 {
 	char *scope = strchr(ip, '%');
-	unsigned long index = 0;
+	uint32_t index = 0;
 
 	if (inet_pton(AF_INET, ip, addr->ip) == 1) {
 		addr->family = NATMUX_FAMILY_IPV4;
@@ -65,7 +65,7 @@ static int parse_ip(char *ip, struct natmux_addr *addr)
 	if (inet_pton(AF_INET6, ip, addr->ip) != 1)
 		return NATMUX_EINVAL;
 	addr->family = NATMUX_FAMILY_IPV6;
-	addr->scope_id = (uint32_t)index;
+	addr->scope_id = index;
 	if (is_mapped(addr->ip))
 		unmap(addr);
 	return 0;
@@ -98,7 +98,7 @@ static int split_port(char *text, char **ip, char **port)
 NM_EXPORT int natmux_addr_parse(const char *text, uint16_t default_port, struct natmux_addr *addr)
 {
 	struct natmux_addr result = {.port = default_port};
-	unsigned long number;
+	uint32_t number;
 	char copy[NATMUX_ADDR_TEXT], *ip, *port;
 
 	if (strlen(text) >= sizeof(copy))
@@ -134,7 +134,7 @@ NM_EXPORT int natmux_prefix_parse(const char *text, struct natmux_prefix *prefix
 {
 	struct natmux_prefix result = {0};
 	char copy[NATMUX_ADDR_TEXT], *slash;
-	unsigned long bits;
+	uint32_t bits;
 
 	if (strlen(text) >= sizeof(copy))
 		return NATMUX_EINVAL;
