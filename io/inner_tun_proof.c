@@ -107,7 +107,7 @@ static bool is_sample(const struct nm_inner_tun_sample *sample, const uint8_t *d
 /* Writes the sample and looks at what the kernel makes of it. 0, or the errno. */
 static int try_write(const struct proof *proof, struct nm_inner_tun_sample *sample)
 {
-	uint8_t seen[NM_VNET_LEN + sizeof(sample->data)];
+	uint8_t seen[NM_VNET_LEN + sizeof(sample->data)] = {0};
 	struct iovec out[2] = {{0}, {sample->data, sample->len}}, in = {seen, sizeof(seen)};
 	struct msghdr msg = {.msg_iov = &in, .msg_iovlen = 1};
 	struct nm_offload offload;
@@ -118,6 +118,8 @@ static int try_write(const struct proof *proof, struct nm_inner_tun_sample *samp
 		ssize_t n = proof->queue->sys->recvmsg(proof->fd, &msg, 0);
 		size_t len = n > NM_VNET_LEN ? (size_t)n - NM_VNET_LEN : 0;
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			return errno == EAGAIN ? ENOMSG : errno;
 		/* A packet socket's header is in the host's order, always. */

@@ -100,8 +100,12 @@ static void deliver(void *user, const struct nm_gathered *gathered)
 
 	for (uint32_t i = 0; i < gathered->parts_len; i++)
 		len += gathered->parts[i].len;
+	if (len == 0 || gathered->parts_len > NM_GATHER_PARTS) {
+		say(check, "nothing came out, or too much");
+		return;
+	}
 	flat = malloc(len);
-	if (!flat || gathered->parts_len == 0 || gathered->parts_len > NM_GATHER_PARTS)
+	if (!flat)
 		abort();
 	for (uint32_t i = 0; i < gathered->parts_len; i++) {
 		memcpy(flat + at, gathered->parts[i].data, gathered->parts[i].len);

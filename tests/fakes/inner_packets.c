@@ -28,12 +28,15 @@ static uint32_t get32(const uint8_t *p)
 	return (uint32_t)get16(p) << 16 | get16(p + 2);
 }
 
+/* Up to 64 KiB of words fit into 32 bits; the carries come back in at the end. */
 static uint32_t add_words(uint32_t sum, const uint8_t *data, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		sum += i % 2 ? data[i] : (uint32_t)data[i] << 8;
+	for (size_t i = 0; i + 1 < len; i += 2)
+		sum += get16(data + i);
+	if (len % 2)
+		sum += (uint32_t)data[len - 1] << 8;
+	while (sum > 0xffff)
 		sum = (sum & 0xffff) + (sum >> 16);
-	}
 	return sum;
 }
 

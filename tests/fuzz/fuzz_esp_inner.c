@@ -96,8 +96,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < DESCRIPTION || size > INNER_MAX)
 		return 0;
 	inner.len = (uint32_t)(size - DESCRIPTION);
-	inner.data = malloc(inner.len > 0 ? inner.len : 1);
-	must(inner.data != NULL);
+	inner.data = calloc(1, inner.len > 0 ? inner.len : 1);
+	if (!inner.data)
+		abort();
 	memcpy(inner.data, data + DESCRIPTION, inner.len);
 	inner.offload = (struct nm_offload){
 		.kind = data[0],

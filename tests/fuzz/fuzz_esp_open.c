@@ -105,10 +105,12 @@ static void make_sas(struct run *run)
 static struct packet *add(struct run *run, const uint8_t *bytes, uint32_t len)
 {
 	struct packet *packet = &run->packets[run->count++];
+	uint8_t *copy = malloc(len > 0 ? len : 1);
 
-	*packet = (struct packet){.bytes = malloc(len > 0 ? len : 1), .len = len};
-	must(packet->bytes != NULL);
-	memcpy(packet->bytes, bytes, len);
+	if (!copy)
+		abort();
+	memcpy(copy, bytes, len);
+	*packet = (struct packet){.bytes = copy, .len = len};
 	return packet;
 }
 
@@ -261,10 +263,11 @@ static void open_vector(struct run *run, size_t first, size_t n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct run run = {.at = data, .left = size};
+	static struct run run;
 
 	if (size < 4 || sodium_init() < 0)
 		return 0;
+	run = (struct run){.at = data, .left = size};
 	make_sas(&run);
 	make_packets(&run);
 	for (size_t first = 0, n; first < run.count; first += n) {

@@ -142,8 +142,9 @@ static inline uint32_t esp_seal_one(
 static inline enum nm_open_verdict esp_open_one(
 	struct esp_tunnel *tunnel, uint8_t *packet, uint32_t len)
 {
-	struct nm_open_item item = {.packet = packet, .len = len};
+	struct nm_open_item item = {.len = len};
 
+	item.packet = packet;
 	nm_open(tunnel->in, &item, 1);
 	return item.verdict;
 }

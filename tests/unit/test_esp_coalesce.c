@@ -463,33 +463,74 @@ static void test_wrong_header_checksums(void **state)
 	end();
 }
 
-/* All ones is zero to those who check, but not what anybody writes; it would not come out again. */
-static void test_sum_of_all_ones(void **state)
+/*
+ * Changes two octets until a checksum field is `want`: what is left of the sum goes into them, and once
+ * more for the carry.
+ */
+static void tune(uint8_t *packet, size_t field, size_t octets, uint16_t want)
 {
-	struct inner_spec spec = inner_spec(4, TCP);
+	for (int i = 0; i < 3 && nm_get16(packet + field) != want; i++) {
+		nm_put16(packet + octets,
+			(uint16_t)(nm_get16(packet + octets) + nm_get16(packet + field)));
+		inner_fix(packet);
+	}
+	assert_int_equal(nm_get16(packet + field), want);
+}
+
+/* Three in a row, of which the second has such a field, written otherwise. */
+static void check_field(
+	uint8_t protocol, size_t field, size_t octets, uint16_t right, uint16_t written)
+{
+	struct inner_spec spec = inner_spec(4, protocol);
 	uint8_t packet[2000];
 	size_t len;
 
-	(void)state;
 	coalesce_check_begin(&check, true, true);
 	add(&spec);
 	spec = next_of(&spec);
 	len = inner_build(&spec, packet);
-	/* What is left of the sum goes into the window, which two packets then share. */
-	coalesce_check_flush(&check);
-	nm_put16(packet + 60, (uint16_t)(nm_get16(packet + 60) + nm_get16(packet + 36)));
-	inner_fix(packet);
-	if (nm_get16(packet + 36) != 0) {
-		nm_put16(packet + 60, (uint16_t)(nm_get16(packet + 60) + nm_get16(packet + 36)));
-		inner_fix(packet);
-	}
-	assert_int_equal(nm_get16(packet + 36), 0);
-	nm_put16(packet + 36, 0xffff);
+	tune(packet, field, octets, right);
+	nm_put16(packet + field, written);
 	assert_true(inner_is_right(packet, len));
 	add_bytes(packet, len);
 	spec = next_of(&spec);
 	add(&spec);
 	end();
+}
+
+/* The same with IPv4's own checksum, which the identification brings there. */
+static void check_ip_field(uint8_t protocol)
+{
+	struct inner_spec spec = inner_spec(4, protocol);
+	uint8_t packet[2000];
+	size_t len = inner_build(&spec, packet);
+
+	tune(packet, 10, 4, 0);
+	spec.id = (uint16_t)(nm_get16(packet + 4) - 1);
+	coalesce_check_begin(&check, true, true);
+	add(&spec);
+	spec = next_of(&spec);
+	inner_build(&spec, packet);
+	assert_int_equal(nm_get16(packet + 10), 0);
+	nm_put16(packet + 10, 0xffff);
+	assert_true(inner_is_right(packet, len));
+	add_bytes(packet, len);
+	spec = next_of(&spec);
+	add(&spec);
+	end();
+}
+
+/*
+ * All ones is zero to those who check, but not what anybody writes: it would not come out again. Nor
+ * would a datagram without checksum whose sum happens to be right.
+ */
+static void test_other_zeros(void **state)
+{
+	(void)state;
+	check_field(TCP, 36, 60, 0, 0xffff);
+	check_field(UDP, 26, 60, 0xffff, 0);
+	check_ip_field(TCP);
+	check_ip_field(UDP);
 }
 
 static void test_udp_without_checksum(void **state)
@@ -594,13 +635,14 @@ static void test_tfc_padding(void **state)
 	end();
 }
 
-static size_t run_of(uint8_t family, uint8_t protocol, uint32_t payload_len, size_t n)
+/* Packets of these lengths in a row; how many come out. */
+static size_t row_of(uint8_t family, uint8_t protocol, const uint32_t *lens, size_t n)
 {
 	struct inner_spec spec = inner_spec(family, protocol);
 
-	spec.payload_len = payload_len;
 	coalesce_check_begin(&check, true, true);
 	for (size_t i = 0; i < n; i++) {
+		spec.payload_len = lens[i];
 		add(&spec);
 		spec = next_of(&spec);
 	}
@@ -609,29 +651,52 @@ static size_t run_of(uint8_t family, uint8_t protocol, uint32_t payload_len, siz
 	return check.delivered;
 }
 
+static size_t run_of(uint8_t family, uint8_t protocol, uint32_t payload_len, size_t n)
+{
+	uint32_t lens[1000];
+
+	for (size_t i = 0; i < n; i++)
+		lens[i] = payload_len;
+	return row_of(family, protocol, lens, n);
+}
+
 /* No more parts than a write to the device takes, no longer than a packet can say that it is. */
 static void test_limits(void **state)
 {
 	(void)state;
-	for (uint8_t family = 4; family <= 6; family += 2) {
-		for (uint8_t protocol = TCP; protocol <= UDP; protocol += UDP - TCP) {
-			assert_int_equal(run_of(family, protocol, 100, 64), 1);
-			assert_int_equal(check.most_parts, 64);
-			assert_int_equal(run_of(family, protocol, 100, 65), 2);
-			assert_int_equal(run_of(family, protocol, 1, 1000), 16);
-			assert_int_equal(run_of(family, protocol, 1400, 100), 3);
-			assert_in_range(check.longest, 65535 - 1400, 65535);
-			assert_int_equal(run_of(family, protocol, 9000, 100), 15);
-			assert_int_equal(run_of(family, protocol, 40000, 3), 3);
-		}
+	for (unsigned int i = 0; i < 4; i++) {
+		uint8_t family = i % 2 ? 6 : 4, protocol = i / 2 ? UDP : TCP;
+
+		assert_int_equal(run_of(family, protocol, 100, 64), 1);
+		assert_int_equal(check.most_parts, 64);
+		assert_int_equal(run_of(family, protocol, 100, 65), 2);
+		assert_int_equal(run_of(family, protocol, 1, 1000), 16);
+		assert_int_equal(run_of(family, protocol, 1400, 100), 3);
+		assert_in_range(check.longest, 65535 - 1400, 65535);
+		assert_int_equal(run_of(family, protocol, 9000, 100), 15);
+		assert_int_equal(run_of(family, protocol, 40000, 3), 3);
 	}
-	/* To the octet: 20 and 20 of headers and 65495 of payload. */
-	assert_int_equal(run_of(4, TCP, 13099, 5), 1);
-	assert_int_equal(check.longest, 65535);
-	assert_int_equal(run_of(4, TCP, 13100, 5), 2);
-	assert_int_equal(run_of(6, TCP, 13095, 5), 1);
-	assert_int_equal(check.longest, 65535);
-	assert_int_equal(run_of(6, TCP, 13096, 5), 2);
+}
+
+/* To the octet: 20 or 40 and 20 of headers, and the rest of 65535. */
+static void test_longest(void **state)
+{
+	static const struct {
+		uint8_t family, protocol;
+		uint32_t headers;
+	} kinds[] = {{4, TCP, 40}, {6, TCP, 60}, {4, UDP, 28}, {6, UDP, 48}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		uint32_t lens[5] = {13200, 13200, 13200, 13200};
+
+		lens[4] = 65535 - kinds[i].headers - 4 * 13200;
+		assert_int_equal(row_of(kinds[i].family, kinds[i].protocol, lens, 5), 1);
+		assert_int_equal(check.longest, 65535);
+		lens[4]++;
+		assert_int_equal(row_of(kinds[i].family, kinds[i].protocol, lens, 5), 2);
+		assert_int_equal(check.longest, kinds[i].headers + 4 * 13200);
+	}
 }
 
 /* Flows that take turns are put together side by side, up to the number of slots. */
@@ -665,6 +730,26 @@ static void test_many_flows(void **state)
 	assert_int_equal(check.packets, 10 * (NM_COALESCE_SLOTS + 1));
 	take_turns(60, 20);
 	assert_int_equal(check.packets, 60 * 20);
+}
+
+/* It is the oldest that makes room, not the one that came last. */
+static void test_who_makes_room(void **state)
+{
+	struct inner_spec spec = inner_spec(4, UDP), ninth = spec;
+
+	(void)state;
+	coalesce_check_begin(&check, true, true);
+	for (unsigned int i = 0; i < NM_COALESCE_SLOTS + 2; i++) {
+		spec.host = (uint8_t)i;
+		add(&spec);
+		if (i == NM_COALESCE_SLOTS)
+			ninth = next_of(&spec);
+	}
+	assert_int_equal(check.delivered, 2);
+	add(&ninth);
+	coalesce_check_flush(&check);
+	assert_int_equal(check.merged, 2);
+	end();
 }
 
 static void test_what_the_device_takes(void **state)
@@ -754,13 +839,15 @@ int main(void)
 		cmocka_unit_test(test_what_ends),
 		cmocka_unit_test(test_wrong_checksums),
 		cmocka_unit_test(test_wrong_header_checksums),
-		cmocka_unit_test(test_sum_of_all_ones),
+		cmocka_unit_test(test_other_zeros),
 		cmocka_unit_test(test_udp_without_checksum),
 		cmocka_unit_test(test_udp_length),
 		cmocka_unit_test(test_broken_tcp_headers),
 		cmocka_unit_test(test_tfc_padding),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_many_flows),
+		cmocka_unit_test(test_who_makes_room),
 		cmocka_unit_test(test_what_the_device_takes),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_flush),

@@ -124,6 +124,7 @@ static const struct {
 	{"longest extension", "60000000 000c3c40" FROM6 "3bff0104 00000000" FOUR},
 	{"second extension cut", "60000000 000c0040" FROM6 "3c000104 00000000" FOUR},
 	{"fragment header cut", "60000000 00042c40" FROM6 "11000000"},
+	{"fragment header of two octets", "60000000 00022c40" FROM6 "1100"},
 	{"nine extensions",
 		"60000000 004c3c40" FROM6
 		"3c000104 00000000 3c000104 00000000 3c000104 00000000 3c000104 00000000"

@@ -10,7 +10,6 @@
 
 #include "base/bytes.h"
 #include "base/offload.h"
-#include "esp/split.h"
 
 enum { SPI_AB = 0x1000, SPI_BA = 0x2000, REQID = 7, WIRE = 1 << 20 };
 
@@ -354,6 +353,18 @@ static void test_lifetimes(void **state)
 	stop();
 }
 
+/* RFC 768 over an IPv4 packet without options, word by word. */
+static bool udp_checksum_is_right(const uint8_t *packet, size_t len)
+{
+	uint32_t sum = 17 + (uint32_t)(len - 20);
+
+	for (size_t i = 12; i < len; i += 2)
+		sum += nm_get16(packet + i);
+	while (sum > 0xffff)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
 /*
  * Transport mode between hosts behind a NAT: the receiver's header has the addresses it sees, and a
  * checksum that is right for them (row N8).
@@ -363,7 +374,7 @@ static void test_transport(void **state)
 	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI_AB);
 	struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI_AB);
 	struct nm_inner inner;
-	uint8_t packet[200], want[200];
+	uint8_t packet[200];
 
 	(void)state;
 	start();
@@ -371,6 +382,7 @@ static void test_transport(void **state)
 	assert_int_equal(natmux_esp_sa_add(a, 0, &out), 0);
 	assert_int_equal(natmux_esp_sa_add(b, 0, &in), 0);
 	make_udp(packet, sizeof(packet));
+	nm_put16(packet + 26, 0x1234); /* anything but zero, which would mean none */
 	inner = (struct nm_inner){.data = packet,
 		.len = sizeof(packet),
 		.offload = {.needs_checksum = 1, .checksum_start = 20, .checksum_offset = 6}};
@@ -384,18 +396,7 @@ static void test_transport(void **state)
 	assert_int_equal(delivered_len, sizeof(packet));
 	assert_memory_equal(delivered + 12, trains[0].path.remote.ip, 4);
 	assert_memory_equal(delivered + 16, trains[0].path.local.ip, 4);
-	/* Made anew by the splitter, which is tested elsewhere: the same octets. */
-	memcpy(want, delivered, sizeof(want));
-	nm_put16(want + 26, 0);
-	inner.data = want;
-	trains_n = 0;
-	{
-		struct nm_split split;
-
-		assert_true(nm_split_init(&split, &inner));
-		nm_split_write(&split, 0, packet);
-	}
-	assert_memory_equal(delivered + 20, packet + 20, sizeof(packet) - 20);
+	assert_true(udp_checksum_is_right(delivered, delivered_len));
 	stop();
 }
 

@@ -79,7 +79,7 @@ static void test_references(void **state)
 	nm_sequence_unref(sequence);
 }
 
-enum { THREADS = 4, TAKES = 20000, RUN_MAX = 7, FEW = 5000 };
+enum { THREADS = 4, TAKES = 20000, RUN_MAX = 7 };
 
 static uint8_t taken[THREADS * TAKES * RUN_MAX + 1];
 
@@ -136,23 +136,61 @@ static void test_workers_share_it(void **state)
 	nm_sequence_unref(sequence);
 }
 
-/* At the end of the numbers some run past the limit, and get nothing. */
+/*
+ * At the end of the numbers some run past the limit, and get nothing. All start at once, again and again,
+ * where few are left: what one sees before it takes, another has taken.
+ */
+enum { ROUNDS = 3000, LEFT = 12, RUN = 5 };
+
+static struct nm_sequence *contested;
+static _Atomic unsigned int waiting, round_number, beyond;
+
+static void meet(unsigned int round)
+{
+	if (atomic_fetch_add(&waiting, 1) == 2 * THREADS * round + THREADS - 1)
+		atomic_store(&round_number, 2 * round + 1);
+	while (atomic_load(&round_number) < 2 * round + 1)
+		thrd_yield();
+}
+
+/* The last to come back puts the counter where it was. */
+static void part(unsigned int round)
+{
+	if (atomic_fetch_add(&waiting, 1) == 2 * THREADS * round + 2 * THREADS - 1) {
+		atomic_store(&contested->last, LAST32 - LEFT);
+		atomic_store(&round_number, 2 * round + 2);
+	}
+	while (atomic_load(&round_number) < 2 * round + 2)
+		thrd_yield();
+}
+
+static int contest(void *user)
+{
+	(void)user;
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		uint64_t first;
+
+		meet(round);
+		while ((first = nm_sequence_take(contested, RUN)) > 0)
+			if (first + RUN - 1 > LAST32)
+				atomic_fetch_add(&beyond, 1);
+		part(round);
+	}
+	return 0;
+}
+
 static void test_workers_at_the_end(void **state)
 {
-	uint64_t first = LAST32 - FEW;
-	struct nm_sequence *sequence = nm_sequence_new(first, false);
-	unsigned long got = run_takers(sequence, first), seen = 0;
+	thrd_t threads[THREADS];
 
 	(void)state;
-	/* What a run that came too late had taken is lost. */
-	assert_in_range(got, FEW - THREADS * RUN_MAX, FEW);
-	for (unsigned long i = 1; i < ARRAY_SIZE(taken); i++) {
-		assert_in_range(taken[i], 0, 1);
-		assert_true(taken[i] == 0 || i <= FEW);
-		seen += taken[i];
-	}
-	assert_int_equal(seen, got);
-	nm_sequence_unref(sequence);
+	contested = nm_sequence_new(LAST32 - LEFT, false);
+	for (unsigned int i = 0; i < THREADS; i++)
+		assert_int_equal(thrd_create(&threads[i], contest, NULL), thrd_success);
+	for (unsigned int i = 0; i < THREADS; i++)
+		assert_int_equal(thrd_join(threads[i], NULL), thrd_success);
+	assert_int_equal(beyond, 0);
+	nm_sequence_unref(contested);
 }
 
 int main(void)

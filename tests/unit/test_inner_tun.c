@@ -228,6 +228,14 @@ static size_t carry(struct host *from, struct host *to)
 	return n;
 }
 
+static void open_with(struct host *host, const struct nm_inner_tun_config *config)
+{
+	enter(host);
+	assert_int_equal(nm_inner_tun_open(config, &host->tun), 0);
+	host->queue = nm_inner_tun_queue(host->tun, 0);
+	log_tape_clear(&tape); /* what this kernel has not */
+}
+
 static void open_host(struct host *host, bool use_tso, bool use_uso)
 {
 	struct nm_inner_tun_config config = config_of(host->ip4, host->ip6);
@@ -235,9 +243,7 @@ static void open_host(struct host *host, bool use_tso, bool use_uso)
 	config.use_tso = use_tso;
 	config.use_uso = use_uso;
 	config.mtu = MTU;
-	enter(host);
-	assert_int_equal(nm_inner_tun_open(&config, &host->tun), 0);
-	host->queue = nm_inner_tun_queue(host->tun, 0);
+	open_with(host, &config);
 }
 
 static void close_host(struct host *host)
@@ -543,10 +549,14 @@ static void send_to_far(struct host *from, int n, size_t len)
 	udp_peer_close(&sender);
 }
 
+/* Without IPv6, whose multicast reports could come between. */
 static void open_alone(void)
 {
+	struct nm_inner_tun_config config = config_of(a.ip4, a.ip6);
+
+	config.ipv6.ip.family = NATMUX_FAMILY_NONE;
 	memset(&wire, 0, sizeof(wire));
-	open_host(&a, true, true);
+	open_with(&a, &config);
 }
 
 /* All rooms are written to, and then each still has what was written there. */
@@ -700,10 +710,9 @@ static void test_read_odd(void **state)
 		struct nm_inner_tun_config config = config_of(a.ip4, a.ip6);
 
 		config.sys = &sys;
+		config.ipv6.ip.family = NATMUX_FAMILY_NONE;
 		sys.read = fake_sys.read;
-		enter(&a);
-		assert_int_equal(nm_inner_tun_open(&config, &a.tun), 0);
-		a.queue = nm_inner_tun_queue(a.tun, 0);
+		open_with(&a, &config);
 		send_to_far(&a, 5, 100);
 		odd.at = cases[i].at;
 		odd.returned = cases[i].returned;
@@ -879,7 +888,7 @@ static void test_each_kind_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
 		struct nm_inner_tun_config config = config_of(a.ip4, a.ip6);
 		const struct nm_inner_tun_status *status;
-		bool is_udp = cases[i / 2].kind == NM_OFFLOAD_UDP;
+		bool is_udp = cases[i / 2].kind == NM_OFFLOAD_UDP, had_uso;
 		uint8_t ip[60] = {cases[i / 2].kind == NM_OFFLOAD_TCP6 ? 0x60 : 0x45};
 		struct nm_gathered packet = {
 			.offload = {.kind = cases[i / 2].kind, .header_len = 40, .segment = 9},
@@ -888,11 +897,10 @@ static void test_each_kind_refused(void **state)
 
 		config.sys = &sys;
 		sys.writev = fake_sys.writev;
-		enter(&a);
-		assert_int_equal(nm_inner_tun_open(&config, &a.tun), 0);
-		a.queue = nm_inner_tun_queue(a.tun, 0);
+		open_with(&a, &config);
 		status = nm_inner_tun_status(a.queue);
-		if (is_udp && !status->uso.is_written) {
+		had_uso = status->uso.is_written;
+		if (is_udp && !had_uso) {
 			close_host(&a);
 			break;
 		}
@@ -904,8 +912,8 @@ static void test_each_kind_refused(void **state)
 			assert_int_equal(nm_inner_tun_write(a.queue, &packet, 1), 0);
 		assert_int_equal(picky.offered, 2);
 		assert_true(status->tso.is_written == is_udp);
-		assert_true(status->uso.is_written == !is_udp);
-		assert_true(status->tso.is_read && status->uso.is_read);
+		assert_true(status->uso.is_written == (had_uso && !is_udp));
+		assert_true(status->tso.is_read && status->uso.is_read == had_uso);
 		assert_int_equal(status->uncut, 5);
 		assert_int_equal(status->written.drops, 0);
 		assert_int_equal(tape.lines, 1);
@@ -1030,10 +1038,8 @@ static void test_write_without_vnet(void **state)
 	uint8_t *udp;
 
 	(void)state;
-	enter(&a);
 	fake_sys_fail(FAKE_IOCTL, 0, 1, EINVAL); /* TUNGETFEATURES */
-	assert_int_equal(nm_inner_tun_open(&config, &a.tun), 0);
-	a.queue = nm_inner_tun_queue(a.tun, 0);
+	open_with(&a, &config);
 	peer = udp_peer_open(a.ip4);
 	make_written(&super, &peer, 500);
 	make_written(&single, &peer, 0);
@@ -1065,8 +1071,8 @@ static void test_many_queues(void **state)
 
 	(void)state;
 	config.queues = QUEUES;
-	enter(&a);
-	assert_int_equal(nm_inner_tun_open(&config, &a.tun), 0);
+	config.ipv6.ip.family = NATMUX_FAMILY_NONE;
+	open_with(&a, &config);
 	assert_int_equal(nm_inner_tun_queues(a.tun), QUEUES);
 	far.port = PORT;
 	for (uint32_t f = 0; f < FLOWS; f++)
@@ -1121,8 +1127,7 @@ static void test_queues_are_apart(void **state)
 
 	(void)state;
 	config.queues = 2;
-	enter(&a);
-	assert_int_equal(nm_inner_tun_open(&config, &a.tun), 0);
+	open_with(&a, &config);
 	peer = udp_peer_open(a.ip4);
 	make_written(&super, &peer, 500);
 	if (nm_inner_tun_status(nm_inner_tun_queue(a.tun, 0))->uso.is_written) {
@@ -1179,7 +1184,7 @@ static void test_allocates_nothing(void **state)
 		fake_sys_fail(FAKE_WRITEV, 0, i % 10 == 0 ? 1 : 0, EINVAL);
 		nm_inner_tun_write(a.queue, &super.gathered, 1);
 		assert_int_equal(nm_inner_tun_write(a.queue, &single.gathered, 1), 1);
-		assert_int_equal(nm_inner_tun_read(a.queue, packets, 8), 3);
+		assert_in_range(nm_inner_tun_read(a.queue, packets, 8), 3, 8);
 	}
 	fake_sys_fail(FAKE_WRITEV, 0, 2, EINVAL);
 	nm_inner_tun_write(a.queue, &super.gathered, 1);

@@ -247,6 +247,7 @@ static void test_proof_fails(void **state)
 		{FAKE_WRITEV, 3, 1, EINVAL, ALL & ~WRITE_USO, NULL, "proof, write"},
 		{FAKE_WRITEV, 0, 9, EINVAL, READ_TSO | READ_USO, "proof, write", "proof, write"},
 		{FAKE_RECVMSG, 1, 1, EAGAIN, ALL & ~WRITE_TSO, "proof, write: No message", NULL},
+		{FAKE_RECVMSG, 1, 3, EINTR, ALL, NULL, NULL},
 		{FAKE_RECVMSG, 2, 1, ENETDOWN, ALL & ~WRITE_TSO, "Network is down", NULL},
 		{FAKE_RECVMSG, 3, 1, EAGAIN, ALL & ~WRITE_USO, NULL, "proof, write"},
 		{FAKE_RECVMSG, 4, 1, EAGAIN, ALL & ~WRITE_USO, NULL, "proof, write"},
@@ -674,6 +675,12 @@ static void test_name_in_use(void **state)
 	}
 }
 
+/* The proof of USO takes two messages each way, behind the first three; not without USO. */
+static unsigned int unproved(unsigned int messages)
+{
+	return kernel_has == ALL || messages < 5 ? 0 : 2;
+}
+
 static void test_open_fails(void **state)
 {
 	static const struct {
@@ -716,7 +723,8 @@ static void test_open_fails(void **state)
 		if (cases[k].request)
 			fake_sys_fail_ioctl(cases[k].request, cases[k].error);
 		else
-			fake_sys_fail(cases[k].call, cases[k].skip, 1, cases[k].error);
+			fake_sys_fail(cases[k].call, cases[k].skip - unproved(cases[k].skip), 1,
+				cases[k].error);
 		assert_int_equal(nm_inner_tun_open(&config, &tun), cases[k].result);
 		assert_null(tun);
 		assert_true(log_tape_has(&tape, cases[k].said));
