@@ -26,8 +26,7 @@ static void expect(const char *what, const char *text, size_t len, const char *m
 {
 	struct nm_config *config = untouched;
 	char got[NM_CONFIG_MESSAGE_SIZE];
-	int err = nm_config_parse(
-		"natmux.conf", text, len, &world, &config, got, sizeof(got));
+	int err = nm_config_parse("natmux.conf", text, len, &world, &config, got, sizeof(got));
 
 	if (err == 0)
 		fail_msg("%s: accepted", what);
