@@ -162,10 +162,26 @@ static struct nm_sa *find_before(struct natmux_esp *esp, const struct nm_sa *sa)
 		       : nm_sad_find_out(&esp->sad, sa->spi, &sa->path.remote);
 }
 
+/*
+ * Where the peer of a new SA is: a NAT may have put it elsewhere than configured, and the outbound SA
+ * before this one knows. RFC 7296 2.23: the address of the last authentic packet counts.
+ */
+static struct natmux_addr place_of(
+	const struct natmux_esp *esp, const struct natmux_sa_config *config)
+{
+	const struct nm_sa *before = NULL;
+
+	if (config->direction == NATMUX_SA_OUT && config->reqid > 0)
+		before = nm_sad_find_reqid(&esp->sad, config->reqid);
+	if (before && natmux_addr_equal(&before->filed_remote, &config->path.remote))
+		return before->path.remote;
+	return config->path.remote;
+}
+
 NM_EXPORT int natmux_esp_sa_add(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config)
 {
-	struct natmux_addr place = config->path.remote;
+	struct natmux_addr place = place_of(esp, config);
 	struct nm_secret_pool *pool;
 	struct nm_sa *sa, *before;
 	int err = natmux_esp_sa_check(esp, config);
