@@ -71,6 +71,7 @@ NM_EXPORT int natmux_esp_new(const struct natmux_esp_config *config, struct natm
 	if (!esp)
 		return NATMUX_ENOMEM;
 	esp->config = *config;
+	esp->changes = 1;
 	esp->expiry_ms = esp->keepalive_ms = UINT64_MAX;
 	err = make_tables(esp);
 	if (err == 0 && config->keeps_keys) {
@@ -197,6 +198,7 @@ NM_EXPORT int natmux_esp_sa_add(
 	before = find_before(esp, sa);
 	if (before)
 		nm_sa_succeed(sa, before, &place);
+	esp->changes++;
 	err = nm_sad_add(&esp->sad, sa);
 	if (err < 0) {
 		nm_sa_free(sa);
@@ -219,6 +221,7 @@ NM_EXPORT int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direct
 {
 	if (direction == NATMUX_SA_OUT && !remote)
 		return NATMUX_EINVAL;
+	esp->changes++;
 	return nm_sad_delete(&esp->sad, direction, spi, remote);
 }
 
@@ -272,11 +275,13 @@ NM_EXPORT void natmux_esp_sas(const struct natmux_esp *esp,
 
 NM_EXPORT int natmux_esp_policy_add(struct natmux_esp *esp, const struct natmux_policy *policy)
 {
+	esp->changes++;
 	return nm_spd_add(&esp->spd, policy);
 }
 
 NM_EXPORT int natmux_esp_policy_delete(struct natmux_esp *esp, const struct natmux_policy *policy)
 {
+	esp->changes++;
 	return nm_spd_delete(&esp->spd, policy);
 }
 
