@@ -11,7 +11,7 @@
 
 #include "bench/console.h"
 
-enum { READY_MS = 3000, CONNECT_MS = 3000 };
+enum { READY_MS = 3000, CONNECT_MS = 3000, BUFFER = 2 << 20, BUFFER_DEFAULT = 212992 };
 
 bool nm_load_has_program(const char *name)
 {
@@ -72,6 +72,31 @@ int nm_load_parse(const char *json, bool is_udp, struct nm_load_result *result)
 	return 0;
 }
 
+static unsigned int read_number(const char *path, unsigned int otherwise)
+{
+	FILE *file = fopen(path, "r");
+	unsigned int number;
+
+	if (!file || fscanf(file, "%u", &number) != 1)
+		number = otherwise;
+	if (file)
+		fclose(file);
+	return number;
+}
+
+/*
+ * Of UDP: with the default a receiver that waits for its turn on a processor loses what came in the
+ * meantime, and the figure is one of scheduling. iperf3 refuses more than the system allows.
+ */
+static unsigned int socket_buffer(void)
+{
+	unsigned int receive = read_number("/proc/sys/net/core/rmem_max", BUFFER_DEFAULT);
+	unsigned int send = read_number("/proc/sys/net/core/wmem_max", BUFFER_DEFAULT);
+	unsigned int most = receive < send ? receive : send;
+
+	return most < BUFFER ? most : BUFFER;
+}
+
 int nm_load_run(struct nm_lab *lab, const struct nm_load *load, struct nm_load_result *result)
 {
 	char command[256], kind[64];
@@ -79,9 +104,10 @@ int nm_load_run(struct nm_lab *lab, const struct nm_load *load, struct nm_load_r
 	int err;
 
 	if (load->is_udp)
-		snprintf(kind, sizeof(kind), "-u -b 0 -l %u", load->size);
+		snprintf(kind, sizeof(kind), "-u -b 0 -w %u -l %u", socket_buffer(), load->size);
 	else
-		snprintf(kind, sizeof(kind), "-P %u", load->streams);
+		snprintf(kind, sizeof(kind), "-P %u %s %.24s", load->streams,
+			load->congestion ? "-C" : "", load->congestion ? load->congestion : "");
 	/* A last limit for an iperf3 that waits for a peer that is gone. */
 	snprintf(command, sizeof(command),
 		"timeout -k 1 %u iperf3 -J -c %s -t %u --connect-timeout %d %s", load->seconds + 8,

@@ -11,6 +11,7 @@ struct nm_load {
 	unsigned int streams; /* of TCP */
 	unsigned int size;    /* bytes of a UDP payload */
 	unsigned int seconds;
+	const char *congestion; /* control of TCP; NULL: the system's default */
 };
 
 struct nm_load_result {

@@ -125,7 +125,7 @@ static void report_all(struct nm_report *report, const struct nm_tunnel_bench *b
 }
 
 struct tunnel_options {
-	const char *offloads, *traffic;
+	const char *offloads, *traffic, *congestion;
 	bool has_peers;
 	unsigned int seconds;
 	struct nm_run_options run;
@@ -138,6 +138,7 @@ static bool choose(struct nm_tunnel_bench *bench, const struct tunnel_options *o
 
 	bench->rounds = options->run.repeat;
 	bench->seconds = options->seconds;
+	bench->congestion = options->congestion;
 	for (size_t kind = NM_TUNNEL_LIBIPSEC; kind < nm_tunnel_kinds_len; kind++)
 		bench->wants_kind[kind] = options->has_peers;
 	if (options->offloads) {
@@ -170,6 +171,8 @@ static int run(int argc, char **argv)
 			0, 0},
 		{"traffic", NM_OPTION_TEXT, "TEXT", "only what has this in its name (TCP, UDP 64)",
 			&options.traffic, 0, 0},
+		{"congestion", NM_OPTION_TEXT, "WORD", "control of TCP, such as cubic",
+			&options.congestion, 0, 0},
 	};
 	static struct nm_tunnel_bench bench;
 	struct nm_report *report;

@@ -56,6 +56,7 @@ struct nm_tunnel_bench {
 	bool wants_traffic[NM_TUNNEL_TRAFFICS];
 	bool wants_offloads[NM_TUNNEL_OFFLOADS];
 	unsigned int rounds, seconds;
+	const char *congestion; /* as struct nm_load */
 	/* What came out. */
 	const char *why_not[NM_TUNNEL_KINDS_MAX]; /* NULL: it was measured */
 	struct nm_lab labs[NM_TUNNEL_KINDS_MAX];

@@ -124,6 +124,7 @@ static int measure(struct nm_tunnel_bench *bench, size_t kind,
 		.streams = traffic->streams,
 		.size = traffic->size,
 		.seconds = bench->seconds,
+		.congestion = bench->congestion,
 	};
 	double before[NM_LAB_SIDES], after[NM_LAB_SIDES];
 	struct nm_load_result result;

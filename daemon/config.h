@@ -302,7 +302,7 @@ const struct nm_config_policy *nm_config_policy_find(
 
 /*
  * The largest inner packet that fits the wire under each outbound SA of the file; without any, under
- * every suite and on every family that we listen on.
+ * every suite and on every family that we listen on. With an IPv6 address at least 1280.
  */
 uint32_t nm_config_tun_mtu(const struct nm_config *config);
 

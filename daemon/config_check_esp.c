@@ -64,19 +64,13 @@ static int check_mtu(const struct nm_config *config, struct nm_config_report *re
 {
 	const struct nm_config_user_plane *plane = &config->user_plane;
 	bool has_v6 = plane->address6.addr.family != NATMUX_FAMILY_NONE;
-	uint32_t least = has_v6 ? MTU_MIN6 : MTU_MIN4, mtu = nm_config_tun_mtu(config);
+	uint32_t least = has_v6 ? MTU_MIN6 : MTU_MIN4;
 
-	if (plane->mtu > 0 && plane->mtu < least)
-		return nm_config_refuse(report, plane_line(config, "mtu"), "user-plane.mtu",
-			"found %" PRIu32 ", allowed is 0 or at least %" PRIu32 "%s", plane->mtu,
-			least, has_v6 ? ", for there is an address6" : "");
-	if (plane->mtu == 0 && mtu < least)
-		return nm_config_refuse(report, plane_line(config, "path-mtu"),
-			"user-plane.path-mtu",
-			"found %" PRIu32 ", which leaves %" PRIu32 " for inner packets, allowed "
-			"with an address6 is at least %" PRIu32,
-			plane->path_mtu, mtu, plane->path_mtu + least - mtu);
-	return 0;
+	if (plane->mtu == 0 || plane->mtu >= least)
+		return 0;
+	return nm_config_refuse(report, plane_line(config, "mtu"), "user-plane.mtu",
+		"found %" PRIu32 ", allowed is 0 or at least %" PRIu32 "%s", plane->mtu, least,
+		has_v6 ? ", for there is an address6" : "");
 }
 
 static int check_counts(const struct nm_config *config, struct nm_config_report *report)

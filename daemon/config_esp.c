@@ -10,6 +10,7 @@ enum {
 	ESP_TRAILER = 2, /* pad length, next header */
 	OUTER4 = 20 + 8, /* IP and UDP */
 	OUTER6 = 40 + 8,
+	MTU_MIN6 = 1280,
 };
 
 void nm_config_sa_fill(
@@ -143,5 +144,8 @@ uint32_t nm_config_tun_mtu(const struct nm_config *config)
 	}
 	for (size_t i = 0; i < config->listen_len && !has_out; i++)
 		least = lesser(least, worst_of(path_mtu, config->listen[i].family));
+	/* RFC 8200 5: IPv6 wants so much of every link; what is sealed is cut then. */
+	if (config->user_plane.address6.addr.family != NATMUX_FAMILY_NONE && least < MTU_MIN6)
+		return MTU_MIN6;
 	return least;
 }

@@ -109,13 +109,11 @@ static bool read_ipv6(const uint8_t *packet, size_t len, struct nm_inner_info *i
 bool nm_inner_read(const uint8_t *packet, size_t len, struct nm_inner_info *result)
 {
 	struct nm_inner_info info;
-	bool is_good = false;
+	unsigned int version = len > 0 ? packet[0] >> 4 : 0;
 
-	if (len > 0 && packet[0] >> 4 == 4)
-		is_good = read_ipv4(packet, len, &info);
-	else if (len > 0 && packet[0] >> 4 == 6)
-		is_good = read_ipv6(packet, len, &info);
-	if (is_good)
-		*result = info;
-	return is_good;
+	if (version == 4 ? !read_ipv4(packet, len, &info)
+			 : version != 6 || !read_ipv6(packet, len, &info))
+		return false;
+	*result = info;
+	return true;
 }

@@ -71,6 +71,7 @@ NM_EXPORT int natmux_esp_new(const struct natmux_esp_config *config, struct natm
 	if (!esp)
 		return NATMUX_ENOMEM;
 	esp->config = *config;
+	esp->changes = 1;
 	esp->expiry_ms = esp->keepalive_ms = UINT64_MAX;
 	err = make_tables(esp);
 	if (err == 0 && config->keeps_keys) {
@@ -162,10 +163,26 @@ static struct nm_sa *find_before(struct natmux_esp *esp, const struct nm_sa *sa)
 		       : nm_sad_find_out(&esp->sad, sa->spi, &sa->path.remote);
 }
 
+/*
+ * Where the peer of a new SA is: a NAT may have put it elsewhere than configured, and the outbound SA
+ * before this one knows. RFC 7296 2.23: the address of the last authentic packet counts.
+ */
+static struct natmux_addr place_of(
+	const struct natmux_esp *esp, const struct natmux_sa_config *config)
+{
+	const struct nm_sa *before = NULL;
+
+	if (config->direction == NATMUX_SA_OUT && config->reqid > 0)
+		before = nm_sad_find_reqid(&esp->sad, config->reqid);
+	if (before && natmux_addr_equal(&before->filed_remote, &config->path.remote))
+		return before->path.remote;
+	return config->path.remote;
+}
+
 NM_EXPORT int natmux_esp_sa_add(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config)
 {
-	struct natmux_addr place = config->path.remote;
+	struct natmux_addr place = place_of(esp, config);
 	struct nm_secret_pool *pool;
 	struct nm_sa *sa, *before;
 	int err = natmux_esp_sa_check(esp, config);
@@ -181,6 +198,7 @@ NM_EXPORT int natmux_esp_sa_add(
 	before = find_before(esp, sa);
 	if (before)
 		nm_sa_succeed(sa, before, &place);
+	esp->changes++;
 	err = nm_sad_add(&esp->sad, sa);
 	if (err < 0) {
 		nm_sa_free(sa);
@@ -203,6 +221,7 @@ NM_EXPORT int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direct
 {
 	if (direction == NATMUX_SA_OUT && !remote)
 		return NATMUX_EINVAL;
+	esp->changes++;
 	return nm_sad_delete(&esp->sad, direction, spi, remote);
 }
 
@@ -256,11 +275,13 @@ NM_EXPORT void natmux_esp_sas(const struct natmux_esp *esp,
 
 NM_EXPORT int natmux_esp_policy_add(struct natmux_esp *esp, const struct natmux_policy *policy)
 {
+	esp->changes++;
 	return nm_spd_add(&esp->spd, policy);
 }
 
 NM_EXPORT int natmux_esp_policy_delete(struct natmux_esp *esp, const struct natmux_policy *policy)
 {
+	esp->changes++;
 	return nm_spd_delete(&esp->spd, policy);
 }
 

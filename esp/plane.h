@@ -20,6 +20,33 @@ enum {
 	NM_PLANE_ACQUIRE_MS = 1000,
 };
 
+/*
+ * Packets of one SA that wait to be sealed together and sent as one train: what is read from the
+ * device one by one shall cost no more than what comes as a super-packet.
+ */
+struct nm_plane_vector {
+	struct nm_sa *sa;
+	uint8_t *start;  /* in `out`; packets lie side by side */
+	uint32_t stride; /* of each but the last */
+	uint32_t len;    /* of all, sealed */
+	uint32_t n;      /* 0: none wait, and the rest means nothing */
+	uint8_t tos;
+	uint64_t bytes; /* of inner packets */
+	struct nm_seal_item items[NM_PLANE_TRAIN_MAX];
+};
+
+/* What a packet is looked up by, and what was found for the last one. */
+struct nm_plane_flow {
+	struct {
+		uint8_t source[16], destination[16];
+		uint16_t source_port, destination_port;
+		uint8_t family, protocol, has_ports, is_fragment;
+	} key;
+	uint64_t changes; /* of SAs and policies when it was found; 0: nothing yet */
+	const struct natmux_policy *policy; /* or NULL */
+	struct nm_sa *sa;                   /* of PROTECT; or NULL */
+};
+
 struct natmux_esp {
 	struct natmux_esp_config config;
 	struct nm_engine_choice engines;
@@ -36,6 +63,9 @@ struct natmux_esp {
 	uint32_t out_len;
 	uint32_t trains_len;
 	struct natmux_train trains[NM_PLANE_TRAINS];
+	struct nm_plane_vector vector;
+	struct nm_plane_flow flow;
+	uint64_t changes; /* of SAs and policies so far, and one */
 	uint8_t out[NM_PLANE_OUT_BYTES];
 	uint8_t whole[UINT16_MAX], piece[UINT16_MAX]; /* of a packet that has to be cut */
 };

@@ -55,69 +55,100 @@ static uint8_t next_header_of(const struct nm_sa *sa, const struct nm_split *spl
 	return split->info.family == NATMUX_FAMILY_IPV4 ? NM_PROTO_IPIP : NM_PROTO_IPV6;
 }
 
-/* Seals `n` packets from `first` on, side by side, as one train. */
-static bool seal_run(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split,
-	uint32_t first, uint32_t n)
+/* Seals what waits, as one train. */
+static void seal_vector(struct natmux_esp *esp)
 {
-	struct nm_seal_item items[NM_PLANE_TRAIN_MAX];
-	uint32_t stride = nm_sa_sealed_len(sa, text_len(sa, split, first));
-	uint8_t next_header = next_header_of(sa, split);
-	uint8_t *start = esp->out + esp->out_len;
-	uint64_t bytes = 0;
+	struct nm_plane_vector *vector = &esp->vector;
+	uint32_t n = vector->n;
 
-	for (uint32_t i = 0; i < n; i++) {
-		uint8_t *packet = start + (size_t)i * stride;
-
-		items[i] = (struct nm_seal_item){
-			.packet = packet,
-			.len = text_len(sa, split, first + i),
-			.next_header = next_header,
-		};
-		write_text(esp, sa, split, first + i, nm_seal_inner(sa, packet));
-		bytes += items[i].len;
-	}
-	if (!nm_seal(sa, &esp->ivs, items, n)) {
+	vector->n = 0;
+	if (n == 0)
+		return;
+	if (!nm_seal(vector->sa, &esp->ivs, vector->items, n)) {
 		nm_plane_drop(esp, NATMUX_DROP_ESP_DEAD, n);
-		return false;
+		return;
 	}
-	nm_lifetime_count(esp, sa, n, bytes);
 	esp->trains[esp->trains_len++] = (struct natmux_train){
-		.data = start,
-		.len = (n - 1) * stride + nm_sa_sealed_len(sa, items[n - 1].len),
-		.segment = stride,
+		.data = vector->start,
+		.len = vector->len,
+		.segment = vector->stride,
 		.flow = NATMUX_FLOW_NONE,
-		.tos = nm_tunnel_outer_tos(sa, split->info.tos),
-		.path = sa->path,
+		.tos = vector->tos,
+		.path = vector->sa->path,
 	};
-	esp->out_len += esp->trains[esp->trains_len - 1].len;
+	esp->out_len += vector->len;
+	nm_lifetime_count(esp, vector->sa, n, vector->bytes);
+}
+
+static void seal_and_send(struct natmux_esp *esp)
+{
+	seal_vector(esp);
+	flush(esp);
+}
+
+/* Whether a packet can follow in the same train: of one path, only the last shorter. */
+static bool fits(
+	const struct nm_plane_vector *vector, const struct nm_sa *sa, uint8_t tos, uint32_t sealed)
+{
+	return vector->sa == sa && vector->tos == tos && sealed <= vector->stride &&
+	       vector->len == vector->n * vector->stride && vector->n < NM_PLANE_TRAIN_MAX &&
+	       vector->len + sealed <= NM_PLANE_TRAIN_BYTES;
+}
+
+static void begin_vector(struct natmux_esp *esp, struct nm_sa *sa, uint8_t tos, uint32_t sealed)
+{
+	struct nm_plane_vector *vector = &esp->vector;
+
+	/* Room for the longest train, so that none ends because the buffer does. */
+	if (esp->trains_len == NM_PLANE_TRAINS ||
+		NM_PLANE_OUT_BYTES - esp->out_len < NM_PLANE_TRAIN_BYTES)
+		flush(esp);
+	vector->sa = sa;
+	vector->start = esp->out + esp->out_len;
+	vector->stride = sealed;
+	vector->len = 0;
+	vector->tos = tos;
+	vector->bytes = 0;
+}
+
+/* False: what waited was sealed, and whoever was told of it has taken the SA away. */
+static bool make_room(struct natmux_esp *esp, struct nm_sa *sa, uint8_t tos, uint32_t sealed)
+{
+	if (esp->vector.n > 0 && !fits(&esp->vector, sa, tos, sealed))
+		seal_vector(esp);
+	if (esp->flow.changes != esp->changes)
+		return false;
+	if (esp->vector.n == 0)
+		begin_vector(esp, sa, tos, sealed);
 	return true;
 }
 
-/* As many packets as one train and the buffer hold. */
-static uint32_t run_len(struct natmux_esp *esp, uint32_t stride, uint32_t left)
+/* One packet to those that wait. False: there is no SA any more. */
+static bool append(
+	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, uint32_t i)
 {
-	uint32_t most = NM_PLANE_TRAIN_BYTES / stride;
+	struct nm_plane_vector *vector = &esp->vector;
+	uint32_t len = text_len(sa, split, i), sealed = nm_sa_sealed_len(sa, len);
+	uint8_t *packet;
 
-	if (most > NM_PLANE_TRAIN_MAX)
-		most = NM_PLANE_TRAIN_MAX;
-	if (left > most)
-		left = most;
-	if (esp->trains_len == NM_PLANE_TRAINS || left * stride > NM_PLANE_OUT_BYTES - esp->out_len)
-		flush(esp);
-	return left;
+	if (!make_room(esp, sa, nm_tunnel_outer_tos(sa, split->info.tos), sealed))
+		return false;
+	packet = vector->start + vector->len;
+	vector->items[vector->n++] = (struct nm_seal_item){
+		.packet = packet, .len = len, .next_header = next_header_of(sa, split)};
+	vector->len += sealed;
+	vector->bytes += len;
+	write_text(esp, sa, split, i, nm_seal_inner(sa, packet));
+	return true;
 }
 
 static void seal_all(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split)
 {
-	uint32_t stride = nm_sa_sealed_len(sa, text_len(sa, split, 0));
-
-	for (uint32_t first = 0; first < split->count;) {
-		uint32_t n = run_len(esp, stride, split->count - first);
-
-		if (!seal_run(esp, sa, split, first, n))
+	for (uint32_t i = 0; i < split->count; i++)
+		if (!append(esp, sa, split, i)) {
+			nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, split->count - i);
 			return;
-		first += n;
-	}
+		}
 }
 
 /* RFC 4301 8.2: the inner sender hears what fits. */
@@ -127,6 +158,8 @@ static void tell_too_big(struct natmux_esp *esp, const struct nm_split *split, u
 	struct nm_gathered message = {.parts_len = 1, .parts = {{.data = icmp}}};
 
 	message.parts[0].len = nm_too_big_make(split->packet, &split->info, mtu, icmp);
+	/* Whoever is called may add and delete SAs: nothing waits for one. */
+	seal_vector(esp);
 	if (message.parts[0].len > 0)
 		esp->config.deliver(esp->config.user, &message);
 	nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, split->count);
@@ -188,52 +221,85 @@ static void acquire(struct natmux_esp *esp, uint64_t now_ms, uint32_t reqid)
 	if (now_ms < esp->acquire_ms)
 		return;
 	esp->acquire_ms = now_ms + NM_PLANE_ACQUIRE_MS;
+	seal_vector(esp);
 	nm_plane_event(
 		esp, &(struct natmux_esp_event){.type = NATMUX_ESP_EVENT_ACQUIRE, .reqid = reqid});
 }
 
-static void apply(struct natmux_esp *esp, uint64_t now_ms, const struct natmux_policy *policy,
+static void bypass(
+	struct natmux_esp *esp, const struct nm_split *split, const struct nm_inner *packet)
+{
+	if (!esp->config.bypass || split->count > 1) {
+		nm_plane_drop(esp, NATMUX_DROP_OUT_POLICY, split->count);
+		return;
+	}
+	seal_vector(esp);
+	esp->config.bypass(esp->config.user, packet->data, packet->len);
+}
+
+static void apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_plane_flow *flow,
 	const struct nm_split *split, const struct nm_inner *packet)
 {
-	struct nm_sa *sa;
+	struct nm_sa *sa = flow->sa;
 
-	switch (policy->action) {
+	switch (flow->policy->action) {
 	case NATMUX_POLICY_PROTECT:
-		sa = nm_sad_find_reqid(&esp->sad, policy->reqid);
 		if (sa && !sa->is_dead && sa->path.remote.family != NATMUX_FAMILY_NONE) {
 			protect(esp, now_ms, sa, split);
 			return;
 		}
-		acquire(esp, now_ms, policy->reqid);
+		acquire(esp, now_ms, flow->policy->reqid);
 		nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, split->count);
 		return;
-	case NATMUX_POLICY_BYPASS:
-		if (esp->config.bypass && split->count == 1) {
-			esp->config.bypass(esp->config.user, packet->data, packet->len);
-			return;
-		}
-		break;
+	case NATMUX_POLICY_BYPASS: bypass(esp, split, packet); return;
 	case NATMUX_POLICY_DISCARD: break;
 	}
 	nm_plane_drop(esp, NATMUX_DROP_OUT_POLICY, split->count);
+}
+
+/* Policy and SA of a packet. Packets of one flow come in a row: they are looked up once. */
+static const struct nm_plane_flow *find_flow(
+	struct natmux_esp *esp, const struct nm_inner_info *info)
+{
+	size_t addr_len = info->family == NATMUX_FAMILY_IPV4 ? 4 : 16;
+	struct nm_plane_flow flow = {
+		.key = {.source_port = info->source_port,
+			.destination_port = info->destination_port,
+			.family = info->family,
+			.protocol = info->protocol,
+			.has_ports = info->has_ports,
+			.is_fragment = info->is_fragment},
+		.changes = esp->changes,
+	};
+
+	memcpy(flow.key.source, info->source, addr_len);
+	memcpy(flow.key.destination, info->destination, addr_len);
+	if (esp->flow.changes == esp->changes &&
+		memcmp(&flow.key, &esp->flow.key, sizeof(flow.key)) == 0)
+		return &esp->flow;
+	flow.policy = nm_spd_find(&esp->spd, info);
+	if (flow.policy && flow.policy->action == NATMUX_POLICY_PROTECT)
+		flow.sa = nm_sad_find_reqid(&esp->sad, flow.policy->reqid);
+	esp->flow = flow;
+	return &esp->flow;
 }
 
 NM_EXPORT void natmux_esp_output(
 	struct natmux_esp *esp, uint64_t now_ms, const struct nm_inner *packets, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct natmux_policy *policy;
+		const struct nm_plane_flow *flow;
 		struct nm_split split;
 
 		if (!nm_split_init(&split, &packets[i])) {
 			nm_plane_drop(esp, NATMUX_DROP_OUT_FORMAT, 1);
 			continue;
 		}
-		policy = nm_spd_find(&esp->spd, &split.info);
-		if (policy)
-			apply(esp, now_ms, policy, &split, &packets[i]);
+		flow = find_flow(esp, &split.info);
+		if (flow->policy)
+			apply(esp, now_ms, flow, &split, &packets[i]);
 		else
 			nm_plane_drop(esp, NATMUX_DROP_OUT_POLICY, split.count);
 	}
-	flush(esp);
+	seal_and_send(esp);
 }

@@ -41,6 +41,7 @@ struct nm_sa {
 	struct natmux_path path;
 	uint64_t path_sequence; /* IN: of the packet that the path is known from */
 	uint64_t path_ms;       /* IN: when it changed last */
+	uint64_t led_ms;        /* IN: when the outbound SA of its reqid was last told of it */
 	struct natmux_sa_counters counters;
 
 	/* What some need. */

@@ -77,6 +77,6 @@ void nm_sa_succeed(struct nm_sa *sa, struct nm_sa *before, struct natmux_addr *p
 		take_sequence(sa, before);
 	else
 		take_window(sa, before);
-	if (natmux_addr_equal(place, &before->filed_remote))
+	if (natmux_addr_equal(&sa->path.remote, &before->filed_remote))
 		*place = before->path.remote;
 }

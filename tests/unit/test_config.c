@@ -479,6 +479,9 @@ static void test_tun_mtu(void **state)
 		{OUT("aes128gcm8", "192.0.2.2"), 1446},
 		{OUT("aes128gcm16", "192.0.2.2") OUT("aes256-sha512", "192.0.2.3"), 1406},
 		{"user-plane { path-mtu = 576 }" OUT("aes128gcm16", "192.0.2.2"), 514},
+		{"user-plane { path-mtu = 1280 address6 = \"fd01::1/64\" }" OUT(
+			 "aes128gcm16", "192.0.2.2"),
+			1280},
 		{"user-plane { path-mtu = 9000 }" OUT("aes128gcm16", "192.0.2.2"), 8938},
 	};
 

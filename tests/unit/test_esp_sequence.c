@@ -3,7 +3,8 @@
 #include "test.h"
 
 #include <stdlib.h>
-#include <threads.h>
+#include <pthread.h>
+#include <sched.h>
 #include "esp/sequence.h"
 
 #define LAST32 UINT64_C(0xffffffff)
@@ -91,7 +92,7 @@ struct taker {
 };
 
 /* Marks what it got; a number that two got is seen by the sum. */
-static int take_many(void *user)
+static void *take_many(void *user)
 {
 	struct taker *taker = user;
 
@@ -103,22 +104,22 @@ static int take_many(void *user)
 			__atomic_add_fetch(&taken[first + j - taker->first], 1, __ATOMIC_RELAXED);
 		taker->got += first > 0 ? n : 0;
 	}
-	return 0;
+	return NULL;
 }
 
 static unsigned long run_takers(struct nm_sequence *sequence, uint64_t first)
 {
 	struct taker takers[THREADS];
-	thrd_t threads[THREADS];
+	pthread_t threads[THREADS];
 	unsigned long got = 0;
 
 	memset(taken, 0, sizeof(taken));
 	for (unsigned int i = 0; i < THREADS; i++) {
 		takers[i] = (struct taker){sequence, i, first, 0};
-		assert_int_equal(thrd_create(&threads[i], take_many, &takers[i]), thrd_success);
+		assert_int_equal(pthread_create(&threads[i], NULL, take_many, &takers[i]), 0);
 	}
 	for (unsigned int i = 0; i < THREADS; i++) {
-		assert_int_equal(thrd_join(threads[i], NULL), thrd_success);
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
 		got += takers[i].got;
 	}
 	return got;
@@ -150,7 +151,7 @@ static void meet(unsigned int round)
 	if (atomic_fetch_add(&waiting, 1) == 2 * THREADS * round + THREADS - 1)
 		atomic_store(&round_number, 2 * round + 1);
 	while (atomic_load(&round_number) < 2 * round + 1)
-		thrd_yield();
+		sched_yield();
 }
 
 /* The last to come back puts the counter where it was. */
@@ -161,10 +162,10 @@ static void part(unsigned int round)
 		atomic_store(&round_number, 2 * round + 2);
 	}
 	while (atomic_load(&round_number) < 2 * round + 2)
-		thrd_yield();
+		sched_yield();
 }
 
-static int contest(void *user)
+static void *contest(void *user)
 {
 	(void)user;
 	for (unsigned int round = 0; round < ROUNDS; round++) {
@@ -176,19 +177,19 @@ static int contest(void *user)
 				atomic_fetch_add(&beyond, 1);
 		part(round);
 	}
-	return 0;
+	return NULL;
 }
 
 static void test_workers_at_the_end(void **state)
 {
-	thrd_t threads[THREADS];
+	pthread_t threads[THREADS];
 
 	(void)state;
 	contested = nm_sequence_new(LAST32 - LEFT, false);
 	for (unsigned int i = 0; i < THREADS; i++)
-		assert_int_equal(thrd_create(&threads[i], contest, NULL), thrd_success);
+		assert_int_equal(pthread_create(&threads[i], NULL, contest, NULL), 0);
 	for (unsigned int i = 0; i < THREADS; i++)
-		assert_int_equal(thrd_join(threads[i], NULL), thrd_success);
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	assert_int_equal(beyond, 0);
 	nm_sequence_unref(contested);
 }

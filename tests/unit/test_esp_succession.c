@@ -23,6 +23,7 @@ static unsigned int delivered;
 static uint64_t drops[NATMUX_DROP_COUNT];
 static struct natmux_esp_event last_event;
 static uint8_t dice = 1;
+static uint64_t clock_ms = 5000;
 
 static void keep_train(void *user, const struct natmux_train *train, size_t n)
 {
@@ -132,7 +133,7 @@ static void receive(const uint8_t *packet, size_t len, uint8_t last_octet)
 	memcpy(copy, packet, len);
 	train.path.remote = (struct natmux_addr){
 		.ip = {192, 0, 2, last_octet}, .port = 4500, .family = NATMUX_FAMILY_IPV4};
-	natmux_esp_input(esp, 5000, &train, 1);
+	natmux_esp_input(esp, clock_ms, &train, 1);
 }
 
 static uint32_t sent_number(void)
@@ -237,6 +238,14 @@ static void look_at_path(void *user, const struct natmux_sa_info *info)
 		*(struct natmux_sa_info *)user = *info;
 }
 
+static void look_at_path_of_spi(void *user, const struct natmux_sa_info *info)
+{
+	struct natmux_sa_info *wanted = user;
+
+	if (info->direction == NATMUX_SA_OUT && info->spi == wanted->spi)
+		*wanted = *info;
+}
+
 static void test_place_goes_on(void **state)
 {
 	struct natmux_sa_config out = make_config(NATMUX_SA_OUT, key_a);
@@ -266,6 +275,81 @@ static void test_place_goes_on(void **state)
 	assert_int_equal(info.path.remote.ip[3], 2);
 	assert_int_equal(info.path.remote.port, 4501);
 	assert_int_equal(natmux_esp_sa_delete(esp, NATMUX_SA_OUT, SPI, &info.added_remote), 0);
+}
+
+static struct natmux_addr place_of_out(uint32_t spi)
+{
+	struct natmux_sa_info info = {.spi = spi};
+
+	natmux_esp_sas(esp, look_at_path_of_spi, &info);
+	return info.path.remote;
+}
+
+/* A new SA to a peer that moved begins where the peer is, however it was configured. */
+static void test_place_is_handed_on(void **state)
+{
+	struct natmux_sa_config out = make_config(NATMUX_SA_OUT, key_a);
+	struct natmux_sa_config in = make_config(NATMUX_SA_IN, key_a);
+
+	(void)state;
+	add(&out);
+	add(&in);
+	send_one();
+	receive(wire, wire_len, 77);
+	assert_int_equal(place_of_out(SPI).ip[3], 77);
+	out.spi = SPI + 1;
+	out.key = key_b;
+	add(&out);
+	assert_int_equal(place_of_out(SPI + 1).ip[3], 77);
+	/* Not to a peer that somebody has written down elsewhere, nor one of another reqid. */
+	out.spi = SPI + 2;
+	out.path.remote.ip[3] = 3;
+	add(&out);
+	assert_int_equal(place_of_out(SPI + 2).ip[3], 3);
+	out.spi = SPI + 3;
+	out.path.remote.ip[3] = 2;
+	out.reqid = REQID + 1;
+	add(&out);
+	assert_int_equal(place_of_out(SPI + 3).ip[3], 2);
+}
+
+/* With none left that knows, the next packets from the peer tell. */
+static void test_place_is_told(void **state)
+{
+	static const struct {
+		enum natmux_roam roam;
+		uint8_t from; /* last octet of where the peer is */
+		bool is_told;
+	} cases[] = {{NATMUX_ROAM_YES, 77, true}, {NATMUX_ROAM_PORT, 77, false},
+		{NATMUX_ROAM_NO, 77, false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct natmux_sa_config out = make_config(NATMUX_SA_OUT, key_a);
+		struct natmux_sa_config in = make_config(NATMUX_SA_IN, key_a);
+
+		in.roam = cases[i].roam;
+		in.path.remote.family =
+			NATMUX_FAMILY_NONE; /* from anywhere: the first says where */
+		add(&out);
+		add(&in);
+		send_one();
+		receive(wire, wire_len, cases[i].from);
+		assert_int_equal(
+			natmux_esp_sa_delete(esp, NATMUX_SA_OUT, SPI, &out.path.remote), 0);
+		out.sequence = 1;
+		add(&out);
+		assert_int_equal(place_of_out(SPI).ip[3], 2);
+		memset(&last_event, 0, sizeof(last_event));
+		clock_ms += 2000;
+		send_one();
+		receive(wire, wire_len, cases[i].from);
+		assert_int_equal(place_of_out(SPI).ip[3], cases[i].is_told ? 77 : 2);
+		assert_int_equal(last_event.type == NATMUX_ESP_EVENT_MOVED, cases[i].is_told);
+		assert_int_equal(
+			natmux_esp_sa_delete(esp, NATMUX_SA_OUT, SPI, &out.path.remote), 0);
+		assert_int_equal(natmux_esp_sa_delete(esp, NATMUX_SA_IN, SPI, NULL), 0);
+	}
 }
 
 static void test_check_changes_nothing(void **state)
@@ -323,6 +407,8 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(test_numbers_begin_anew, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_window_goes_on, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_place_goes_on, begin, end, &no),
+		cmocka_unit_test_prestate_setup_teardown(test_place_is_handed_on, begin, end, &no),
+		cmocka_unit_test_prestate_setup_teardown(test_place_is_told, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(
 			test_check_changes_nothing, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_keys, begin, end, &no),
