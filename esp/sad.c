@@ -12,7 +12,7 @@ int nm_sad_init(struct nm_sad *sad, uint32_t max, const uint8_t key[16])
 	memset(sad, 0, sizeof(*sad));
 	if (nm_htab_init(&sad->by_spi, max) < 0 || nm_htab_init(&sad->by_reqid, max) < 0)
 		goto fail;
-	sad->sas = calloc(max, sizeof(*sad->sas));
+	sad->sas = calloc(max, sizeof(struct nm_sa *));
 	sad->free = malloc(max * sizeof(*sad->free));
 	if (!sad->sas || !sad->free)
 		goto fail;
@@ -28,7 +28,7 @@ fail:
 
 void nm_sad_done(struct nm_sad *sad)
 {
-	for (uint32_t i = 0; i < sad->max; i++)
+	for (uint32_t i = 0; sad->sas && i < sad->max; i++)
 		nm_sa_free(sad->sas[i]);
 	free(sad->sas);
 	free(sad->free);

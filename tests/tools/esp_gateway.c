@@ -184,7 +184,7 @@ static void make_tun(char *words[], size_t n)
 static void make_socket(char *words[], size_t n)
 {
 	struct sockaddr_storage sa;
-	struct natmux_addr local;
+	struct natmux_addr local = {0};
 	socklen_t len;
 	int fd;
 
