@@ -129,8 +129,12 @@ static void open_vector(struct arrival *arrival, struct nm_open_item *items, siz
 			arrival->newest = items[i].sequence;
 		deliver(arrival, &items[i]);
 	}
-	/* Only the newest number of all says where the peer is now. */
-	if (arrival->newest > 0 && arrival->newest == sa->replay.top)
+	/*
+	 * Only the newest number of all says where the peer is now; and bare ESP, which has no port,
+	 * does not say where it takes ESP in UDP.
+	 */
+	if (arrival->newest > 0 && arrival->newest == sa->replay.top &&
+		arrival->train->path.remote.port > 0)
 		nm_path_seen(arrival->esp, sa, arrival->now_ms, &arrival->train->path);
 }
 
