@@ -42,6 +42,8 @@ int nm_inner_tun_open(const struct nm_inner_tun_config *config, struct nm_inner_
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
 		abort();
 	fake_inner_tun.config = *config;
+	strncpy(fake_inner_tun.name, config->name, sizeof(fake_inner_tun.name) - 1);
+	fake_inner_tun.config.name = fake_inner_tun.name;
 	fake_inner_tun.fd = fds[0];
 	fake_inner_tun.other_fd = fds[1];
 	fake_inner_tun.is_open = true;

@@ -18,7 +18,8 @@ struct fake_inner_written {
 
 struct fake_inner_tun {
 	int open_result; /* what nm_inner_tun_open returns */
-	struct nm_inner_tun_config config;
+	struct nm_inner_tun_config config; /* its name: the one below */
+	char name[16];
 	int fd, other_fd; /* the device's, and what makes it readable */
 	bool is_open;
 	struct nm_inner_tun_status status;
