@@ -65,8 +65,10 @@ static int run(int argc, char **argv)
 	static struct nm_tunnel_bench bench;
 	struct nm_run_options options = {.repeat = 3};
 	unsigned int seconds = 2;
+	const char *natmuxd = "natmuxd";
 	const struct nm_option table[] = {
 		{"seconds", NM_OPTION_NUMBER, "S", "of one test (2)", &seconds, 1, 600},
+		{"natmuxd", NM_OPTION_TEXT, "PATH", "the natmuxd to run (natmuxd)", &natmuxd, 0, 0},
 	};
 	struct nm_report *report;
 	int err;
@@ -75,7 +77,7 @@ static int run(int argc, char **argv)
 		"natmux beside strongSwan's kernel-libipsec, wireguard-go and OpenVPN, as far as\n"
 		"they are installed: received traffic as a part of what plain veth carries in the\n"
 		"same round, medians. TCP in bits, UDP in packets. See natmux-bench tunnel.",
-		table, 1, &options, argc, argv)) {
+		table, sizeof(table) / sizeof(table[0]), &options, argc, argv)) {
 	case NM_OPTIONS_OK: break;
 	case NM_OPTIONS_HELP: return NM_EXIT_OK;
 	case NM_OPTIONS_WRONG: return NM_EXIT_USAGE;
@@ -90,6 +92,7 @@ static int run(int argc, char **argv)
 	bench.rounds =
 		options.repeat < NM_TUNNEL_ROUNDS_MAX ? options.repeat : NM_TUNNEL_ROUNDS_MAX;
 	bench.seconds = seconds;
+	bench.setup.natmuxd = natmuxd;
 	err = nm_tunnel_bench_run(&bench, "compare");
 	for (size_t kind = 0; kind < nm_tunnel_kinds_len; kind++)
 		report_tunnel(report, &bench, kind);

@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -186,7 +187,9 @@ int nm_lab_write(
 
 	nm_lab_file(lab, side, name, path);
 	file = fopen(path, "w");
-	if (!file || fputs(content, file) < 0 || fclose(file) != 0)
+	/* There may be keys in it. */
+	if (!file || fchmod(fileno(file), 0600) < 0 || fputs(content, file) < 0 ||
+		fclose(file) != 0)
 		return system_failed(path);
 	return 0;
 }

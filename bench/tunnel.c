@@ -125,7 +125,7 @@ static void report_all(struct nm_report *report, const struct nm_tunnel_bench *b
 }
 
 struct tunnel_options {
-	const char *offloads, *traffic, *congestion;
+	const char *offloads, *traffic, *congestion, *natmuxd;
 	bool has_peers;
 	unsigned int seconds;
 	struct nm_run_options run;
@@ -139,6 +139,7 @@ static bool choose(struct nm_tunnel_bench *bench, const struct tunnel_options *o
 	bench->rounds = options->run.repeat;
 	bench->seconds = options->seconds;
 	bench->congestion = options->congestion;
+	bench->setup.natmuxd = options->natmuxd;
 	for (size_t kind = NM_TUNNEL_LIBIPSEC; kind < nm_tunnel_kinds_len; kind++)
 		bench->wants_kind[kind] = options->has_peers;
 	if (options->offloads) {
@@ -162,7 +163,7 @@ static bool choose(struct nm_tunnel_bench *bench, const struct tunnel_options *o
 
 static int run(int argc, char **argv)
 {
-	struct tunnel_options options = {.seconds = 3, .run.repeat = 3};
+	struct tunnel_options options = {.natmuxd = "natmuxd", .seconds = 3, .run.repeat = 3};
 	const struct nm_option table[] = {
 		{"peers", NM_OPTION_FLAG, NULL, "other tunnels beside it, where installed",
 			&options.has_peers, 0, 0},
@@ -171,6 +172,8 @@ static int run(int argc, char **argv)
 			0, 0},
 		{"traffic", NM_OPTION_TEXT, "TEXT", "only what has this in its name (TCP, UDP 64)",
 			&options.traffic, 0, 0},
+		{"natmuxd", NM_OPTION_TEXT, "PATH", "the natmuxd to run (natmuxd)",
+			&options.natmuxd, 0, 0},
 		{"congestion", NM_OPTION_TEXT, "WORD", "control of TCP, such as cubic",
 			&options.congestion, 0, 0},
 	};

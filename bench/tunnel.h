@@ -10,14 +10,18 @@
 #include "bench/options.h"
 #include "bench/spread.h"
 
+struct nm_tunnel_setup {
+	const char *natmuxd; /* a path, or a name to look for in PATH */
+};
+
 /* A way from side A to side B. */
 struct nm_tunnel_kind {
 	const char *name;
 	const char *target; /* B's address at its end */
 	/* Why it cannot be measured here, or NULL. */
-	const char *(*missing)(void);
+	const char *(*missing)(const struct nm_tunnel_setup *setup);
 	/* Brings it up; its processes are the lab's children. 0 or NATMUX_E…, said on stderr. */
-	int (*start)(struct nm_lab *lab);
+	int (*start)(struct nm_lab *lab, const struct nm_tunnel_setup *setup);
 };
 
 enum { NM_TUNNEL_PLAIN, NM_TUNNEL_NATMUX, NM_TUNNEL_LIBIPSEC, NM_TUNNEL_KINDS_MAX = 8 };
@@ -51,6 +55,7 @@ enum { NM_TUNNEL_ROUNDS_MAX = 100, NM_TUNNEL_OFFLOADS = 2 /* off, on */ };
 typedef struct nm_tunnel_sample nm_tunnel_samples[NM_TUNNEL_ROUNDS_MAX];
 
 struct nm_tunnel_bench {
+	struct nm_tunnel_setup setup;
 	/* What to measure. */
 	bool wants_kind[NM_TUNNEL_KINDS_MAX];
 	bool wants_traffic[NM_TUNNEL_TRAFFICS];
@@ -64,7 +69,7 @@ struct nm_tunnel_bench {
 	nm_tunnel_samples (*samples)[NM_TUNNEL_OFFLOADS][NM_TUNNEL_TRAFFICS]; /* by kind */
 };
 
-/* Everything is wanted, three rounds, three seconds. NATMUX_ENOMEM. */
+/* Everything is wanted, three rounds, three seconds, natmuxd of PATH. NATMUX_ENOMEM. */
 int nm_tunnel_bench_init(struct nm_tunnel_bench *bench);
 void nm_tunnel_bench_done(struct nm_tunnel_bench *bench);
 

@@ -28,6 +28,7 @@ int nm_tunnel_bench_init(struct nm_tunnel_bench *bench)
 	memset(bench->wants_kind, true, sizeof(bench->wants_kind));
 	memset(bench->wants_traffic, true, sizeof(bench->wants_traffic));
 	memset(bench->wants_offloads, true, sizeof(bench->wants_offloads));
+	bench->setup.natmuxd = "natmuxd";
 	bench->rounds = ROUNDS;
 	bench->seconds = SECONDS;
 	bench->samples = calloc(nm_tunnel_kinds_len, sizeof(*bench->samples));
@@ -55,12 +56,12 @@ static void bring_up(struct nm_tunnel_bench *bench, size_t kind)
 
 	if (!bench->wants_kind[kind])
 		return;
-	bench->why_not[kind] = ops->missing();
+	bench->why_not[kind] = ops->missing(&bench->setup);
 	if (bench->why_not[kind])
 		return;
 	err = nm_lab_init(lab);
 	if (err == 0)
-		err = ops->start(lab);
+		err = ops->start(lab, &bench->setup);
 	bench->gateways[kind] = lab->children_len;
 	if (err == 0)
 		err = nm_load_serve(lab);

@@ -43,8 +43,9 @@ static int ping_inner(struct nm_lab *lab)
 #define CHARON "/usr/lib/ipsec/charon"
 #define PLUGIN "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so"
 
-static const char *libipsec_missing(void)
+static const char *libipsec_missing(const struct nm_tunnel_setup *setup)
 {
+	(void)setup;
 	if (access(CHARON, X_OK) < 0 || !nm_load_has_program("swanctl"))
 		return "strongSwan (charon, swanctl) is not installed";
 	return access(PLUGIN, R_OK) < 0 ? "strongSwan's plugin kernel-libipsec is not installed"
@@ -134,11 +135,12 @@ static int start_charon(struct nm_lab *lab, enum nm_lab_side side)
 	return nm_lab_wait(lab, side, command, READY_MS);
 }
 
-static int libipsec_start(struct nm_lab *lab)
+static int libipsec_start(struct nm_lab *lab, const struct nm_tunnel_setup *setup)
 {
 	char vici[NM_LAB_FILE];
 	int err = start_charon(lab, NM_LAB_A);
 
+	(void)setup;
 	if (err == 0)
 		err = start_charon(lab, NM_LAB_B);
 	if (err < 0)
@@ -158,8 +160,9 @@ const struct nm_tunnel_kind nm_tunnel_libipsec = {
 
 /* WireGuard in user space. */
 
-static const char *wireguard_missing(void)
+static const char *wireguard_missing(const struct nm_tunnel_setup *setup)
 {
+	(void)setup;
 	if (!nm_load_has_program("wireguard-go"))
 		return "wireguard-go is not installed";
 	return nm_load_has_program("wg") ? NULL : "wg (wireguard-tools) is not installed";
@@ -210,12 +213,13 @@ static int start_wireguard(struct nm_lab *lab, enum nm_lab_side side, const char
 	return err < 0 ? err : nm_lab_run(lab, side, "ip link set wg-bench up");
 }
 
-static int wireguard_start(struct nm_lab *lab)
+static int wireguard_start(struct nm_lab *lab, const struct nm_tunnel_setup *setup)
 {
 	char keys[NM_LAB_SIDES][64];
 	/* wg reads the private key from its standard input only. */
 	int err = nm_lab_write(lab, NM_LAB_A, "pubkey", "wg pubkey <\"$1\"\n");
 
+	(void)setup;
 	for (unsigned int side = 0; err == 0 && side < NM_LAB_SIDES; side++)
 		err = make_wireguard_key(lab, side, keys[side]);
 	for (unsigned int side = 0; err == 0 && side < NM_LAB_SIDES; side++)
@@ -232,8 +236,9 @@ const struct nm_tunnel_kind nm_tunnel_wireguard = {
 
 /* OpenVPN, point to point, each side knowing the other's certificate. */
 
-static const char *openvpn_missing(void)
+static const char *openvpn_missing(const struct nm_tunnel_setup *setup)
 {
+	(void)setup;
 	if (!nm_load_has_program("openvpn"))
 		return "openvpn is not installed";
 	return nm_load_has_program("openssl") ? NULL : "openssl is not installed";
@@ -296,11 +301,12 @@ static int start_openvpn(struct nm_lab *lab, enum nm_lab_side side, const char *
 	return nm_lab_spawn(lab, side, command) < 0 ? NATMUX_ESYSTEM : 0;
 }
 
-static int openvpn_start(struct nm_lab *lab)
+static int openvpn_start(struct nm_lab *lab, const struct nm_tunnel_setup *setup)
 {
 	char prints[NM_LAB_SIDES][128];
 	int err = 0;
 
+	(void)setup;
 	for (unsigned int side = 0; err == 0 && side < NM_LAB_SIDES; side++)
 		err = make_certificate(lab, side, prints[side]);
 	for (unsigned int side = 0; err == 0 && side < NM_LAB_SIDES; side++)

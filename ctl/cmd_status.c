@@ -98,6 +98,9 @@ static void print_user_plane(struct nm_ctl *ctl, const json_t *plane)
 		nm_is_null(plane, "tso_why") ? "" : nm_get_text(plane, "tso_why"),
 		nm_get_bool(plane, "uso") ? "on" : "off", nm_is_null(plane, "uso_why") ? "" : ": ",
 		nm_is_null(plane, "uso_why") ? "" : nm_get_text(plane, "uso_why"));
+	if (nm_get_bool(plane, "bare"))
+		nm_print(ctl, "  %-14s %llu packets of bare ESP\n", "",
+			(unsigned long long)nm_get_count(plane, "bare_packets"));
 }
 
 void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)

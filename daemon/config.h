@@ -93,9 +93,10 @@ struct nm_config_user_plane {
 	char engine[16];                          /* "": the fastest */
 	uint32_t sas, policies;                   /* at most so many, natmuxctl's among them */
 	uint32_t path_mtu;                        /* of the wire */
+	bool bare_esp;                            /* protocol 50 is received, too */
 	bool offload;                             /* super-packets between us and the TUN device */
 	bool export_keys;                         /* keys are kept, for natmuxctl sa export */
-	uint32_t lines[10];
+	uint32_t lines[11];
 };
 
 /*

@@ -179,6 +179,7 @@ static const struct nm_config_key user_plane_keys[] = {
 	{"policies", NUMBER(1, 65536), AT(nm_config_user_plane, policies), .initial = "1024"},
 	{"path-mtu", NUMBER(576, 65535), .unit = "bytes", AT(nm_config_user_plane, path_mtu),
 		.initial = "1500"},
+	{"bare-esp", TYPE(bool), AT(nm_config_user_plane, bare_esp), .initial = "no"},
 	{"offload", TYPE(bool), AT(nm_config_user_plane, offload), .initial = "yes"},
 	{"export-keys", TYPE(bool), AT(nm_config_user_plane, export_keys), .initial = "no"},
 };

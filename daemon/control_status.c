@@ -116,12 +116,14 @@ static json_t *user_plane_json(struct nm_server *server)
 	if (!plane)
 		return json_null();
 	nm_user_plane_get_status(plane, &status);
-	return json_pack("{s:o, s:I, s:b, s:b, s:o, s:b, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:b}",
+	return json_pack(
+		"{s:o, s:I, s:b, s:b, s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:b}",
 		"tun", nm_json_text(status.tun), "mtu", (json_int_t)status.mtu, "gone",
 		(int)status.is_gone, "tso", (int)status.has_tso, "tso_why",
 		nm_json_text(status.tso_why), "uso", (int)status.has_uso, "uso_why",
 		nm_json_text(status.uso_why), "read", count_json(&status.read), "written",
-		count_json(&status.written), "sas", (json_int_t)status.sas, "sas_max",
+		count_json(&status.written), "bare", (int)status.has_bare, "bare_packets",
+		nm_json_count(status.bare_packets), "sas", (json_int_t)status.sas, "sas_max",
 		(json_int_t)status.sas_max, "policies", (json_int_t)status.policies, "policies_max",
 		(json_int_t)status.policies_max, "export_keys",
 		(int)nm_server_config(server)->user_plane.export_keys);

@@ -32,8 +32,11 @@ size_t nm_privileges_needed(
 	if (has_user_plane) {
 		needed[n++] = (struct nm_privilege){
 			"CAP_NET_ADMIN", "to make the TUN device of the user plane", true};
-		needed[n++] = (struct nm_privilege){
-			"CAP_NET_RAW", "to prove that device's offloads", false};
+		needed[n++] =
+			config->user_plane.bare_esp
+				? (struct nm_privilege){"CAP_NET_RAW", "to receive bare ESP", true}
+				: (struct nm_privilege){
+					  "CAP_NET_RAW", "to prove that device's offloads", false};
 	}
 	if (config->port < PORT_FIRST_UNPRIVILEGED)
 		needed[n++] = (struct nm_privilege){

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/user_bare.h"
 #include "daemon/user_sas.h"
 #include "esp/split.h"
 #include "io/inner_tun.h"
@@ -27,6 +28,7 @@ enum {
 struct nm_user_plane {
 	struct nm_user_plane_setup setup; /* without the configuration */
 	struct natmux_esp *esp;
+	struct nm_user_bare *bare; /* NULL unless bare-esp = yes */
 	struct nm_inner_tun *tun;
 	struct nm_inner_tun_queue *queue;
 	uv_poll_t poll;
@@ -189,6 +191,11 @@ static void input(void *self, uint64_t now, const struct natmux_train *trains, s
 	look_at_device(plane);
 }
 
+static void input_bare(void *user, const struct natmux_train *trains, size_t n)
+{
+	input(user, now_ms(user), trains, n);
+}
+
 static const struct natmux_sink_ops sink = {.name = "user-plane", .input = input};
 
 static bool has_gone(struct nm_user_plane *plane)
@@ -278,6 +285,19 @@ static int make_plane(struct nm_user_plane *plane, const struct nm_config *confi
 	return natmux_esp_new(&esp, &plane->esp);
 }
 
+static int open_bare(struct nm_user_plane *plane, const struct nm_config *config)
+{
+	struct nm_user_bare_setup setup = {
+		.loop = plane->setup.loop,
+		.config = config,
+		.log = plane->setup.log,
+		.input = input_bare,
+		.user = plane,
+	};
+
+	return config->user_plane.bare_esp ? nm_user_bare_open(&setup, &plane->bare) : 0;
+}
+
 static int add_sas(struct nm_user_plane *plane, struct nm_config *config)
 {
 	char message[NM_CONFIG_MESSAGE_SIZE];
@@ -332,6 +352,8 @@ int nm_user_plane_open(const struct nm_user_plane_setup *setup, struct nm_user_p
 	if (err == 0)
 		err = add_sas(plane, config);
 	if (err == 0)
+		err = open_bare(plane, config);
+	if (err == 0)
 		err = start(plane);
 	return err;
 }
@@ -344,12 +366,14 @@ void nm_user_plane_close(struct nm_user_plane *plane)
 	if (plane->has_poll)
 		uv_close((uv_handle_t *)&plane->poll, NULL);
 	uv_close((uv_handle_t *)&plane->timer, NULL);
+	nm_user_bare_close(plane->bare);
 }
 
 void nm_user_plane_free(struct nm_user_plane *plane)
 {
 	if (!plane)
 		return;
+	nm_user_bare_free(plane->bare);
 	natmux_esp_free(plane->esp);
 	nm_inner_tun_close(plane->tun);
 	free(plane);
@@ -415,6 +439,8 @@ void nm_user_plane_get_status(
 		.uso_why = device->uso.why[0] ? device->uso.why : NULL,
 		.read = count_of(&device->read),
 		.written = count_of(&device->written),
+		.has_bare = plane->bare != NULL,
+		.bare_packets = nm_user_bare_packets(plane->bare),
 		.sas_max = plane->sas_max,
 		.policies_max = plane->policies_max,
 	};

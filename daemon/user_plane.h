@@ -55,6 +55,8 @@ struct nm_user_plane_status {
 	bool has_tso, has_uso;
 	const char *tso_why, *uso_why;            /* why it is off, or NULL */
 	struct nm_user_plane_count read, written; /* from the device, to the device */
+	bool has_bare;                            /* bare ESP is accepted */
+	uint64_t bare_packets;
 	uint32_t sas, sas_max, policies, policies_max;
 };
 

@@ -129,8 +129,12 @@ static void open_vector(struct arrival *arrival, struct nm_open_item *items, siz
 			arrival->newest = items[i].sequence;
 		deliver(arrival, &items[i]);
 	}
-	/* Only the newest number of all says where the peer is now. */
-	if (arrival->newest > 0 && arrival->newest == sa->replay.top)
+	/*
+	 * Only the newest number of all says where the peer is now; and bare ESP, which has no port,
+	 * does not say where it takes ESP in UDP.
+	 */
+	if (arrival->newest > 0 && arrival->newest == sa->replay.top &&
+		arrival->train->path.remote.port > 0)
 		nm_path_seen(arrival->esp, sa, arrival->now_ms, &arrival->train->path);
 }
 
@@ -177,21 +181,45 @@ static uint32_t input_run(
 	return at;
 }
 
+static void input_train(struct natmux_esp *esp, uint64_t now_ms, const struct natmux_train *train)
+{
+	uint32_t at = 0;
+
+	while (at < train->len) {
+		/* Shorter than an SPI: the mux sends none, another owner might. */
+		if (datagram_len(train, at) < 4) {
+			nm_plane_drop(esp, NATMUX_DROP_ESP_SHORT, 1);
+			at += datagram_len(train, at);
+			continue;
+		}
+		at = input_run(esp, now_ms, train, at);
+	}
+}
+
+/* Of a few trains the first SPI: mostly it is the only one. Returns how many trains it looked at. */
+static size_t prefetch_sas(
+	const struct natmux_esp *esp, const struct natmux_train *trains, size_t n)
+{
+	uint32_t spis[NM_SAD_PREFETCH];
+	size_t used = 0;
+
+	if (n > NM_SAD_PREFETCH)
+		n = NM_SAD_PREFETCH;
+	for (size_t i = 0; i < n && esp->sad.count >= NM_SAD_MANY; i++)
+		if (trains[i].len >= 4)
+			spis[used++] = nm_get32(trains[i].data);
+	if (used > 1)
+		nm_sad_prefetch(&esp->sad, spis, used);
+	return n;
+}
+
 NM_EXPORT void natmux_esp_input(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_train *trains, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		uint32_t at = 0;
-
-		while (at < trains[i].len) {
-			/* Shorter than an SPI: the mux sends none, another owner might. */
-			if (datagram_len(&trains[i], at) < 4) {
-				nm_plane_drop(esp, NATMUX_DROP_ESP_SHORT, 1);
-				at += datagram_len(&trains[i], at);
-				continue;
-			}
-			at = input_run(esp, now_ms, &trains[i], at);
-		}
+	for (size_t from = 0, to; from < n; from = to) {
+		to = from + prefetch_sas(esp, trains + from, n - from);
+		for (size_t i = from; i < to; i++)
+			input_train(esp, now_ms, &trains[i]);
 	}
 	nm_coalesce_flush(&esp->coalesce);
 }

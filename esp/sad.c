@@ -7,6 +7,8 @@
 #include <string.h>
 #include <natmux/error.h>
 
+enum { CACHE_LINE = 64, KEY_BYTES = 1024 /* of the largest key that lies in one piece */ };
+
 int nm_sad_init(struct nm_sad *sad, uint32_t max, const uint8_t key[16])
 {
 	memset(sad, 0, sizeof(*sad));
@@ -97,6 +99,47 @@ struct nm_sa *nm_sad_find(struct nm_sad *sad, uint32_t spi)
 	sad->last = sa_of(sad, find_number(sad, &key));
 	sad->last_spi = spi;
 	return sad->last;
+}
+
+static void prefetch(const void *memory, size_t len)
+{
+	for (size_t at = 0; at < len; at += CACHE_LINE)
+		__builtin_prefetch((const uint8_t *)memory + at);
+}
+
+static void prefetch_rest(const struct nm_sa *sa)
+{
+	const struct nm_replay *replay = &sa->replay;
+
+	prefetch(sa->key, KEY_BYTES);
+	if (replay->size > 0)
+		__builtin_prefetch(&replay->ring[replay->top / NM_REPLAY_BITS & replay->mask]);
+}
+
+void nm_sad_prefetch(const struct nm_sad *sad, const uint32_t *spis, size_t n)
+{
+	uint32_t hashes[NM_SAD_PREFETCH], numbers[NM_SAD_PREFETCH];
+	const struct nm_sa *sas[NM_SAD_PREFETCH];
+
+	for (size_t i = 0; i < n; i++) {
+		struct spi_key key = key_in(spis[i]);
+
+		hashes[i] = hash_bytes(sad, &key, sizeof(key));
+		nm_htab_prefetch(&sad->by_spi, hashes[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		numbers[i] = nm_htab_guess(&sad->by_spi, hashes[i]);
+		if (numbers[i] != NM_HTAB_NONE)
+			__builtin_prefetch(&sad->sas[numbers[i]]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		sas[i] = sa_of(sad, numbers[i]);
+		if (sas[i])
+			prefetch(sas[i], sizeof(*sas[i]));
+	}
+	for (size_t i = 0; i < n; i++)
+		if (sas[i])
+			prefetch_rest(sas[i]);
 }
 
 struct nm_sa *nm_sad_find_out(

@@ -10,6 +10,11 @@
 #include "base/list.h"
 #include "esp/sa.h"
 
+enum {
+	NM_SAD_PREFETCH = 16,
+	NM_SAD_MANY = 256, /* SAs that do not fit into a first-level cache any more */
+};
+
 struct nm_sad {
 	struct nm_sa **sas; /* by number; NULL: free */
 	uint32_t max, count;
@@ -28,6 +33,12 @@ void nm_sad_done(struct nm_sad *sad); /* frees all SAs */
 
 /* The inbound SA of an SPI, or NULL. */
 struct nm_sa *nm_sad_find(struct nm_sad *sad, uint32_t spi);
+
+/*
+ * Brings what opening packets of up to NM_SAD_PREFETCH SPIs will touch into the cache, all of it at
+ * once: one after the other, each SA would have to be waited for a dozen times.
+ */
+void nm_sad_prefetch(const struct nm_sad *sad, const uint32_t *spis, size_t n);
 
 /* The outbound SA of an SPI to a peer (its IP address; ports do not count), or NULL. */
 struct nm_sa *nm_sad_find_out(

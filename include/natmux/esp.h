@@ -167,7 +167,7 @@ void natmux_esp_policies(const struct natmux_esp *esp,
 
 /*
  * Received ESP. The trains' bytes are worked on in place: they must be writable, whatever their
- * type says, and are used up. What comes out goes to `deliver` before this returns.
+ * type says, and are used up. Bare ESP (RFC 7296 2.23) has paths whose ports are 0: it moves no peer. What comes out goes to `deliver` before this returns.
  */
 void natmux_esp_input(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_train *trains, size_t n);

@@ -411,6 +411,8 @@ void nm_user_plane_get_status(
 		.uso_why = "TUNSETOFFLOAD: Invalid argument",
 		.read = {1000, 200, 9000000, 0},
 		.written = {900, 100, 8000000, 3},
+		.has_bare = true,
+		.bare_packets = 42,
 		.policies = 2,
 		.sas_max = 1024,
 		.policies_max = 1024};

@@ -51,6 +51,8 @@ static void test_load_that_is_none(void **state)
 
 static void test_programs_are_found(void **state)
 {
+	static const struct nm_tunnel_setup setup = {.natmuxd = "/nonexistent/natmuxd"};
+
 	(void)state;
 	assert_true(nm_load_has_program("sh"));
 	assert_false(nm_load_has_program("no-such-program-anywhere"));
@@ -58,7 +60,8 @@ static void test_programs_are_found(void **state)
 		assert_non_null(nm_tunnel_kinds[i]->name);
 		assert_non_null(nm_tunnel_kinds[i]->target);
 	}
-	assert_null(nm_tunnel_kinds[NM_TUNNEL_PLAIN]->missing());
+	assert_null(nm_tunnel_kinds[NM_TUNNEL_PLAIN]->missing(&setup));
+	assert_non_null(nm_tunnel_kinds[NM_TUNNEL_NATMUX]->missing(&setup));
 }
 
 static double median(const struct nm_tunnel_bench *bench, size_t kind, enum nm_tunnel_figure figure)

@@ -194,6 +194,7 @@ static const char all_other[] =
 	"\tsas = 1048576\n"
 	"\tpolicies = 65536\n"
 	"\tpath-mtu = 9000\n"
+	"\tbare-esp = yes\n"
 	"\toffload = no\n"
 	"\texport-keys = yes\n"
 	"}\n"

@@ -38,7 +38,10 @@ static void test_needed(void **state)
 			"R CAP_NET_ADMIN, l CAP_NET_RAW, l CAP_NET_ADMIN, "},
 		{"esp = user",
 			"R CAP_NET_ADMIN, R CAP_NET_ADMIN, l CAP_NET_RAW, l CAP_NET_ADMIN, "},
-		{"esp = user\nhandoff = none", "R CAP_NET_ADMIN, l CAP_NET_RAW, l CAP_NET_ADMIN, "},
+		{"esp = user\nhandoff = none",
+			"R CAP_NET_ADMIN, l CAP_NET_RAW, l CAP_NET_ADMIN, "},
+		{"esp = user\nhandoff = none\nuser-plane { bare-esp = yes }",
+			"R CAP_NET_ADMIN, R CAP_NET_RAW, l CAP_NET_ADMIN, "},
 		{"esp = user\nhandoff = inject\ndevice = eth0\nuser = nobody\nport = 1",
 			"R CAP_NET_ADMIN, R CAP_NET_ADMIN, l CAP_NET_RAW, R CAP_NET_BIND_SERVICE, "
 			"R CAP_SETUID, R CAP_SETGID, l CAP_NET_RAW, l CAP_NET_ADMIN, "},
