@@ -31,16 +31,9 @@ static void write_file(const void *bytes, size_t len, mode_t mode)
 
 static void test_forms(void **state)
 {
-<<<<<<< HEAD
-	static const char *const good[] = {"800102030405060708090a0b0c0d0e0f10111213",
-		"800102030405060708090A0B0C0D0E0F10111213\n",
-		"0x800102030405060708090a0b0c0d0e0f10111213",
-		"  0X800102030405060708090a0b0c0d0e0f10111213\r\n",
-=======
 #define HEX "800102030405060708090a0b0c0d0e0f10111213"
 	static const char *const good[] = {HEX, "800102030405060708090A0B0C0D0E0F10111213\n",
 		"0x" HEX, "  0X" HEX "\r\n",
->>>>>>> refs/heads/esp
 		"80:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f:10:11:12:13",
 		"80010203 04050607\n08090a0b 0c0d0e0f\n10111213\n",
 		"gAECAwQFBgcICQoLDA0ODxAREhM=", "gAECAwQFBgcICQoLDA0ODxAREhM\n",
