@@ -34,6 +34,24 @@ void nm_htab_done(struct nm_htab *htab);
 uint32_t nm_htab_find(const struct nm_htab *htab, uint32_t hash, nm_htab_equal *equal,
 	const void *owner, const void *key);
 
+/*
+ * For owners that look up many objects at once: brings a slot into the cache, and reads there, without
+ * touching any object, which number the lookup will probably give (NM_HTAB_NONE: none).
+ */
+static inline void nm_htab_prefetch(const struct nm_htab *htab, uint32_t hash)
+{
+	__builtin_prefetch(&htab->slots[hash & htab->mask]);
+}
+
+static inline uint32_t nm_htab_guess(const struct nm_htab *htab, uint32_t hash)
+{
+	uint32_t i = hash & htab->mask;
+
+	while (htab->slots[i].value != NM_HTAB_NONE && htab->slots[i].hash != hash)
+		i = (i + 1) & htab->mask;
+	return htab->slots[i].value;
+}
+
 /* Adds an object that is not there yet. NATMUX_EFULL. */
 int nm_htab_add(struct nm_htab *htab, uint32_t hash, uint32_t value);
 

@@ -13,6 +13,10 @@ static const struct nm_scenario *const scenarios[] = {
 	&nm_scenario_dispatch,
 	&nm_scenario_receive,
 	&nm_scenario_memory,
+	&nm_scenario_crypto,
+	&nm_scenario_esp,
+	&nm_scenario_tunnel,
+	&nm_scenario_compare,
 };
 
 enum { SCENARIO_COUNT = sizeof(scenarios) / sizeof(scenarios[0]) };

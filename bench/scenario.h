@@ -20,5 +20,9 @@ extern const struct nm_scenario nm_scenario_classify;
 extern const struct nm_scenario nm_scenario_dispatch;
 extern const struct nm_scenario nm_scenario_receive;
 extern const struct nm_scenario nm_scenario_memory;
+extern const struct nm_scenario nm_scenario_crypto;
+extern const struct nm_scenario nm_scenario_esp;
+extern const struct nm_scenario nm_scenario_tunnel;
+extern const struct nm_scenario nm_scenario_compare;
 
 #endif

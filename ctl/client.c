@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -62,6 +63,9 @@ enum nm_ctl_exit nm_client_open(struct nm_client *client, const char *path)
 void nm_client_close(struct nm_client *client)
 {
 	close(client->fd);
+	/* An answer may hold keys. */
+	if (client->buf)
+		sodium_memzero(client->buf, client->room);
 	free(client->buf);
 	*client = (struct nm_client){.fd = -1};
 }
@@ -85,11 +89,17 @@ static bool grow(struct nm_client *client)
 		nm_ctl_complain("%s: the answer is longer than any natmuxd gives", client->path);
 		return false;
 	}
-	buf = realloc(client->buf, room);
+	/* Not by realloc, which would leave the old block as it is. */
+	buf = malloc(room);
 	if (!buf) {
 		nm_ctl_complain("out of memory");
 		return false;
 	}
+	if (client->buf) {
+		memcpy(buf, client->buf, client->len);
+		sodium_memzero(client->buf, client->room);
+	}
+	free(client->buf);
 	client->buf = buf;
 	client->room = room;
 	return true;
@@ -160,18 +170,8 @@ enum nm_client_next nm_client_next(struct nm_client *client, int timeout_ms, jso
 	}
 }
 
-static bool send_request(struct nm_client *client, json_t *request)
+static bool send_text(struct nm_client *client, const char *at, size_t left)
 {
-	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	size_t left = text ? strlen(text) + 1 : 0;
-	const char *at = text;
-
-	json_decref(request);
-	if (!text) {
-		nm_ctl_complain("out of memory");
-		return false;
-	}
-	text[left - 1] = '\n';
 	while (left > 0) {
 		ssize_t n = send(client->fd, at, left, MSG_NOSIGNAL);
 
@@ -180,14 +180,31 @@ static bool send_request(struct nm_client *client, json_t *request)
 			if (errno == EPIPE)
 				break;
 			nm_ctl_complain("cannot write to %s: %s", client->path, strerror(errno));
-			free(text);
 			return false;
 		}
 		at += n;
 		left -= (size_t)n;
 	}
-	free(text);
 	return true;
+}
+
+static bool send_request(struct nm_client *client, json_t *request)
+{
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	size_t len = text ? strlen(text) + 1 : 0;
+	bool is_sent;
+
+	json_decref(request);
+	if (!text) {
+		nm_ctl_complain("out of memory");
+		return false;
+	}
+	text[len - 1] = '\n';
+	is_sent = send_text(client, text, len);
+	/* A request may hold a key. */
+	sodium_memzero(text, len);
+	free(text);
+	return is_sent;
 }
 
 /* Unwraps an answer; uses it up. */

@@ -20,6 +20,37 @@ static void print_time(struct nm_ctl *ctl, uint64_t ms)
 	nm_print(ctl, "%s.%03u  ", text, (unsigned int)(ms % 1000));
 }
 
+/* "SA in 0x00001000 (branch-in)"; of a packet that may be no SA's: "ESP in …" */
+static void print_sa(struct nm_ctl *ctl, const char *type, const json_t *event)
+{
+	nm_print(ctl, "%s %s %s", strcmp(type, "sa-audit") == 0 ? "ESP" : "SA",
+		nm_get_text(event, "direction"), nm_get_text(event, "spi"));
+	if (!nm_is_null(event, "name"))
+		nm_print(ctl, " (%s)", nm_get_text(event, "name"));
+}
+
+static void print_esp_event(struct nm_ctl *ctl, const char *type, const json_t *event)
+{
+	unsigned long long reqid = (unsigned long long)nm_get_count(event, "reqid");
+
+	if (strcmp(type, "sa-acquire") == 0) {
+		nm_print(ctl, "a policy wants an SA with reqid %llu\n", reqid);
+		return;
+	}
+	print_sa(ctl, type, event);
+	if (strcmp(type, "sa-audit") == 0)
+		nm_print(ctl, ": %s, sequence %llu from %s\n", nm_get_text(event, "drop"),
+			(unsigned long long)nm_get_count(event, "sequence"),
+			nm_get_text(event, "remote"));
+	else if (strcmp(type, "sa-moved") == 0)
+		nm_print(ctl, ", reqid %llu: peer at %s, before at %s\n", reqid,
+			nm_get_text(event, "remote"), nm_get_text(event, "remote_before"));
+	else if (strcmp(type, "sa-hard") == 0)
+		nm_print(ctl, ", reqid %llu: a hard limit is reached, it is dead\n", reqid);
+	else
+		nm_print(ctl, ", reqid %llu: a soft limit is reached\n", reqid);
+}
+
 void nm_ctl_print_event(struct nm_ctl *ctl, const json_t *event)
 {
 	const char *type = nm_get_text(event, "type"), *name = nm_get_text(event, "name");
@@ -27,7 +58,9 @@ void nm_ctl_print_event(struct nm_ctl *ctl, const json_t *event)
 
 	print_time(ctl, nm_get_count(event, "time_ms"));
 	nm_print(ctl, "%-16s  ", type);
-	if (strcmp(type, "mapped-changed") == 0 && nm_is_null(event, "mapped_before"))
+	if (strncmp(type, "sa-", 3) == 0)
+		print_esp_event(ctl, type, event);
+	else if (strcmp(type, "mapped-changed") == 0 && nm_is_null(event, "mapped_before"))
 		nm_print(ctl, "%s sees %s as %s\n", name, local, nm_get_text(event, "mapped"));
 	else if (strcmp(type, "mapped-changed") == 0)
 		nm_print(ctl, "%s sees %s as %s, before as %s\n", name, local,

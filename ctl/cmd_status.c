@@ -80,6 +80,29 @@ static void print_sockets(struct nm_ctl *ctl, const json_t *list)
 		print_reasons(ctl, json_array_get(list, i));
 }
 
+static void print_user_plane(struct nm_ctl *ctl, const json_t *plane)
+{
+	if (!json_is_object(plane))
+		return;
+	nm_print(ctl, "  %-14s %s, MTU %llu%s; %llu of %llu SAs, %llu of %llu policies%s\n",
+		"user plane", nm_get_text(plane, "tun"),
+		(unsigned long long)nm_get_count(plane, "mtu"),
+		nm_get_bool(plane, "gone") ? ", which somebody deleted" : "",
+		(unsigned long long)nm_get_count(plane, "sas"),
+		(unsigned long long)nm_get_count(plane, "sas_max"),
+		(unsigned long long)nm_get_count(plane, "policies"),
+		(unsigned long long)nm_get_count(plane, "policies_max"),
+		nm_get_bool(plane, "export_keys") ? "; keys are kept for export" : "");
+	nm_print(ctl, "  %-14s TSO %s%s%s, USO %s%s%s\n", "",
+		nm_get_bool(plane, "tso") ? "on" : "off", nm_is_null(plane, "tso_why") ? "" : ": ",
+		nm_is_null(plane, "tso_why") ? "" : nm_get_text(plane, "tso_why"),
+		nm_get_bool(plane, "uso") ? "on" : "off", nm_is_null(plane, "uso_why") ? "" : ": ",
+		nm_is_null(plane, "uso_why") ? "" : nm_get_text(plane, "uso_why"));
+	if (nm_get_bool(plane, "bare"))
+		nm_print(ctl, "  %-14s %llu packets of bare ESP\n", "",
+			(unsigned long long)nm_get_count(plane, "bare_packets"));
+}
+
 void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 {
 	char up[NM_PRINT_TEXT];
@@ -88,6 +111,7 @@ void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 		(unsigned long long)nm_get_count(result, "pid"),
 		nm_print_duration(nm_get_count(result, "uptime_ms"), up));
 	print_config(ctl, result);
+	print_user_plane(ctl, json_object_get(result, "user_plane"));
 	print_all_mapped(ctl, json_object_get(result, "mapped"));
 	fputc('\n', ctl->out);
 	print_sockets(ctl, json_object_get(result, "sockets"));

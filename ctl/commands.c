@@ -31,6 +31,11 @@ const struct nm_ctl_command nm_ctl_commands[] = {
 	{"events", "[--follow]", "what happened lately; with --follow, what happens",
 		"  -f, --follow    the events kept (64 at most), then new ones until Ctrl-C\n",
 		nm_ctl_events},
+	{"sa", "add|del|list|flush|export [WORD VALUE]...",
+		"SAs of esp = user: what went through them, new ones", nm_ctl_sa_help, nm_ctl_sa},
+	{"policy", "add|del|list|flush [WORD VALUE]...",
+		"policies of esp = user: what is sealed, and by which SA", nm_ctl_policy_help,
+		nm_ctl_policy},
 	{"metrics", "", "all counters as Prometheus text",
 		"For a textfile collector, or behind any small HTTP server.\n", nm_ctl_metrics},
 	{"reload", "", "has natmuxd read its configuration again",
@@ -152,6 +157,17 @@ enum nm_ctl_exit nm_ctl_ask_and_print(struct nm_ctl *ctl, json_t *request,
 		print(ctl, result);
 	json_decref(result);
 	return NM_CTL_OK;
+}
+
+enum nm_ctl_exit nm_ctl_run_subcommand(
+	struct nm_ctl *ctl, const struct nm_ctl_subcommand *subcommands, int argc, char **argv)
+{
+	if (argc < 2)
+		return nm_ctl_usage(argv[0], "what shall it do?");
+	for (; subcommands->name; subcommands++)
+		if (strcmp(subcommands->name, argv[1]) == 0)
+			return subcommands->run(ctl, argc - 1, argv + 1);
+	return nm_ctl_usage(argv[0], "\"%s\" is nothing it can do", argv[1]);
 }
 
 static void print_all(struct nm_ctl *ctl)

@@ -15,6 +15,8 @@ enum nm_ctl_exit nm_ctl_drops(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_servers(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_aliases(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_events(struct nm_ctl *ctl, int argc, char **argv);
+enum nm_ctl_exit nm_ctl_sa(struct nm_ctl *ctl, int argc, char **argv);
+enum nm_ctl_exit nm_ctl_policy(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_metrics(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_reload(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_capture(struct nm_ctl *ctl, int argc, char **argv);
@@ -22,7 +24,7 @@ enum nm_ctl_exit nm_ctl_version(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_doctor(struct nm_ctl *ctl, int argc, char **argv);
 enum nm_ctl_exit nm_ctl_help(struct nm_ctl *ctl, int argc, char **argv);
 
-extern const char nm_ctl_capture_help[];
+extern const char nm_ctl_capture_help[], nm_ctl_sa_help[], nm_ctl_policy_help[];
 
 void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result);
 void nm_ctl_print_flows(struct nm_ctl *ctl, const json_t *result);
@@ -31,6 +33,10 @@ void nm_ctl_print_rates(struct nm_ctl *ctl, const json_t *before, const json_t *
 void nm_ctl_print_drops(struct nm_ctl *ctl, const json_t *result);
 void nm_ctl_print_servers(struct nm_ctl *ctl, const json_t *result);
 void nm_ctl_print_aliases(struct nm_ctl *ctl, const json_t *result);
+void nm_ctl_print_sas(struct nm_ctl *ctl, const json_t *result);
+void nm_ctl_print_sas_in_full(struct nm_ctl *ctl, const json_t *result);
+void nm_ctl_print_export(struct nm_ctl *ctl, const json_t *result);
+void nm_ctl_print_policies(struct nm_ctl *ctl, const json_t *result);
 void nm_ctl_print_event(struct nm_ctl *ctl, const json_t *event);
 
 struct nm_doctor_report;

@@ -61,6 +61,17 @@ bool nm_ctl_number(
 enum nm_ctl_exit nm_ctl_ask_and_print(struct nm_ctl *ctl, json_t *request,
 	void (*print)(struct nm_ctl *ctl, const json_t *result));
 
+/* One of the words that may follow a command; lists of them end with a row without a name. */
+struct nm_ctl_subcommand {
+	const char *name;
+	/* argv[0] is the word itself. */
+	enum nm_ctl_exit (*run)(struct nm_ctl *ctl, int argc, char **argv);
+};
+
+/* Runs the one that argv[1] names, or complains. */
+enum nm_ctl_exit nm_ctl_run_subcommand(
+	struct nm_ctl *ctl, const struct nm_ctl_subcommand *subcommands, int argc, char **argv);
+
 /* Prints the object on one line. */
 void nm_ctl_print_json(struct nm_ctl *ctl, const json_t *json);
 

@@ -82,7 +82,7 @@ struct nm_doctor_facts {
 
 enum nm_verdict { NM_VERDICT_OK, NM_VERDICT_WARN, NM_VERDICT_NO };
 
-enum { NM_DOCTOR_TEXT = 320, NM_DOCTOR_CHECKS = 24, NM_DOCTOR_MODES = 8 };
+enum { NM_DOCTOR_TEXT = 320, NM_DOCTOR_CHECKS = 24, NM_DOCTOR_MODES = 9 };
 
 /* One line of what the doctor says. */
 struct nm_doctor_row {

@@ -95,10 +95,7 @@ static void judge_join(const struct nm_doctor_facts *facts, struct nm_doctor_rep
 	conclude(mode);
 }
 
-#define SEE_TUN   "no TUN device can be made, see tun above"
-#define NOT_TRIED "not built; whether this machine would allow it was not tried"
-
-/* What relay and inject have in common; false when there is no more to say. */
+/* What all that need a device have in common; false when there is no more to say. */
 static bool has_tun(const struct nm_doctor_facts *facts, struct nm_doctor_mode *mode)
 {
 	switch (nm_doctor_can_tun(facts)) {
@@ -170,6 +167,17 @@ static void judge_unix(struct nm_doctor_report *report)
 	conclude(mode);
 }
 
+/* Nobody to hand anything to is fine where ESP stays here. */
+static void judge_none(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
+{
+	struct nm_doctor_mode *mode = add(report, "handoff", "none", true);
+
+	if (has_tun(facts, mode))
+		nm_doctor_say(
+			mode->row.finding, "works, with esp = user and without an IKE daemon");
+	conclude(mode);
+}
+
 static void judge_esp_daemon(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
 	struct nm_doctor_mode *mode = add(report, "esp", "daemon", true);
@@ -188,13 +196,11 @@ static void judge_esp_daemon(const struct nm_doctor_facts *facts, struct nm_doct
 
 static void judge_esp_user(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "esp", "user", false);
+	struct nm_doctor_mode *mode = add(report, "esp", "user", true);
 
-	switch (nm_doctor_can_tun(facts)) {
-	case NM_YES: break;
-	case NM_NO: forbid(mode, SEE_TUN, ""); break;
-	case NM_UNKNOWN: nm_doctor_say(mode->row.finding, NOT_TRIED); break;
-	}
+	if (has_tun(facts, mode))
+		nm_doctor_say(mode->row.finding, "works, with SAs from natmux.conf and natmuxctl; "
+						 "needs no ESP in the kernel");
 	conclude(mode);
 }
 
@@ -229,6 +235,7 @@ void nm_doctor_judge_modes(const struct nm_doctor_facts *facts, struct nm_doctor
 	judge_relay(facts, report);
 	judge_inject(facts, report);
 	judge_unix(report);
+	judge_none(facts, report);
 	judge_esp_daemon(facts, report);
 	judge_esp_user(facts, report);
 	judge_esp_kernel(facts, report);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <natmux/version.h>
 #include "ctl/commands.h"
+#include "daemon/json_wipe.h"
 
 /* Colours for a terminal only, and not where NO_COLOR (no-color.org) is set to anything. */
 static bool wants_colour(void)
@@ -96,6 +97,7 @@ int main(int argc, char **argv)
 	struct nm_ctl ctl = {.socket = "/run/natmux/control.sock", .out = stdout};
 	int code;
 
+	nm_json_wipe();
 	ctl.is_terminal = isatty(STDOUT_FILENO);
 	ctl.has_colour = ctl.is_terminal && wants_colour();
 	code = read_options(&ctl, argc, argv);

@@ -6,21 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "daemon/config_value.h"
+
+void nm_config_set_default(const struct nm_config_key *key, void *base)
+{
+	int err = 0;
+
+	if (!key->type->is_list)
+		err = key->type->parse(key, key->initial, nm_config_field(key, base));
+	assert(err == 0); /* tests/unit/test_config.c walks the whole table */
+	(void)err;
+}
 
 static void set_defaults(struct nm_config *config, const struct nm_config_section *section)
 {
-	char *base = (char *)config + section->offset;
-
-	for (size_t i = 0; i < section->keys_len; i++) {
-		const struct nm_config_key *key = &section->keys[i];
-		int err = 0;
-
-		if (!key->type->is_list)
-			err = key->type->parse(key, key->initial, nm_config_field(key, base));
-		assert(err == 0); /* tests/unit/test_config.c walks the whole table */
-		(void)err;
-	}
+	for (size_t i = 0; i < section->keys_len; i++)
+		nm_config_set_default(&section->keys[i], (char *)config + section->offset);
 }
 
 static void set_default_listen(struct nm_config *config)
@@ -48,10 +50,21 @@ struct nm_config *nm_config_new(const char *name)
 	return config;
 }
 
+void nm_config_wipe_keys(struct nm_config *config)
+{
+	nm_secret_pool_free(config->keys);
+	config->keys = NULL;
+	for (size_t i = 0; i < config->sas_len; i++)
+		config->sas[i].key = NULL;
+}
+
 void nm_config_free(struct nm_config *config)
 {
 	if (!config)
 		return;
+	nm_config_wipe_keys(config);
+	free(config->sas);
+	free(config->policies);
 	free(config->peers);
 	free(config->servers);
 	free(config->name);
@@ -63,7 +76,8 @@ const char *nm_config_tun(const struct nm_config *config)
 	switch (config->handoff) {
 	case NM_HANDOFF_RELAY: return config->relay.tun;
 	case NM_HANDOFF_INJECT: return config->inject.tun;
-	case NM_HANDOFF_UNIX: return NULL;
+	case NM_HANDOFF_UNIX:
+	case NM_HANDOFF_NONE: return NULL;
 	}
 	return NULL;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <natmux/addr.h>
+#include <natmux/esp.h>
 #include <natmux/log.h>
 #include <natmux/mux.h>
 
@@ -18,10 +19,15 @@ enum {
 	NM_CONFIG_FILE_MAX = 1 << 20, /* bytes of the file; more is refused */
 	NM_CONFIG_LISTEN_MAX = 16,    /* natmux_mux_set_locals() takes no more */
 	NM_CONFIG_PEERS_MAX = 1024,
-	NM_CONFIG_SERVERS_MAX = 8,    /* natmux_mux_server_add() takes no more */
+	NM_CONFIG_SERVERS_MAX = 8, /* natmux_mux_server_add() takes no more */
+	NM_CONFIG_SAS_MAX = 1024,  /* in the file; natmuxctl may add more */
+	NM_CONFIG_POLICIES_MAX = 1024,
+	NM_CONFIG_SELECTORS_MAX = 16, /* of one SA */
 	NM_CONFIG_NAME_SIZE = 32,     /* name of a peer or server, with its NUL */
 	NM_CONFIG_DEVICE_SIZE = 16,   /* IFNAMSIZ */
 	NM_CONFIG_PATH_SIZE = 108,    /* sun_path of a Unix socket */
+	NM_CONFIG_FILE_SIZE = 256,    /* path of a key file */
+	NM_CONFIG_MARK_SIZE = 16,     /* what tells one key from another */
 	NM_CONFIG_USER_SIZE = 33,     /* as useradd(8) has it */
 	NM_CONFIG_MESSAGE_SIZE = 512, /* what a message needs at most */
 };
@@ -35,7 +41,7 @@ enum nm_attach {
 /* What happens to ESP. */
 enum nm_esp {
 	NM_ESP_DAEMON,
-	NM_ESP_USER,   /* refused by this version */
+	NM_ESP_USER,
 	NM_ESP_KERNEL, /* refused by this version */
 };
 
@@ -44,6 +50,7 @@ enum nm_handoff {
 	NM_HANDOFF_RELAY,
 	NM_HANDOFF_INJECT,
 	NM_HANDOFF_UNIX,
+	NM_HANDOFF_NONE, /* there is no IKE daemon: esp = user with SAs that are configured */
 };
 
 /*
@@ -73,18 +80,79 @@ struct nm_config_unix {
 	uint32_t lines[3];
 };
 
+/* An address of a TUN device, and how many bits of it are the network's. */
+struct nm_config_host {
+	struct natmux_addr addr; /* port 0; family 0: none */
+	uint8_t bits;
+};
+
+struct nm_config_user_plane {
+	char tun[NM_CONFIG_DEVICE_SIZE];
+	struct nm_config_host address4, address6; /* of the TUN device */
+	uint32_t mtu;                             /* of the TUN device; 0: nm_config_tun_mtu() */
+	char engine[16];                          /* "": the fastest */
+	uint32_t sas, policies;                   /* at most so many, natmuxctl's among them */
+	uint32_t path_mtu;                        /* of the wire */
+	bool bare_esp;                            /* protocol 50 is received, too */
+	bool offload;                             /* super-packets between us and the TUN device */
+	bool export_keys;                         /* keys are kept, for natmuxctl sa export */
+	uint32_t lines[11];
+};
+
+/*
+ * What there may be any number of begins with its name and the line where its section begins:
+ * config_find.c counts on it.
+ */
+struct nm_config_sa {
+	char name[NM_CONFIG_NAME_SIZE];
+	uint32_t line;
+	enum natmux_sa_direction direction;
+	enum natmux_sa_mode mode;
+	uint32_t spi;
+	enum natmux_suite suite;
+	char key_file[NM_CONFIG_FILE_SIZE];
+	struct natmux_addr local; /* port 0; family 0: any */
+	struct natmux_addr
+		remote; /* with its port; family 0: any, which only an inbound SA can have */
+	uint32_t reqid;
+	bool esn;
+	uint32_t replay_window;
+	enum natmux_roam roam;
+	struct natmux_lifetime soft, hard;
+	enum natmux_df df;
+	int16_t dscp; /* -1: copied */
+	bool ecn;
+	uint32_t tfc_pad;
+	struct natmux_selector selectors[NM_CONFIG_SELECTORS_MAX];
+	size_t selectors_len;
+	uint8_t *key; /* in the configuration's locked memory; NULL: not read, or wiped already */
+	size_t key_len;
+	uint8_t key_mark[NM_CONFIG_MARK_SIZE]; /* a digest; zeros: not read */
+	uint32_t lines[22];
+};
+
+struct nm_config_policy {
+	char name[NM_CONFIG_NAME_SIZE];
+	uint32_t line;
+	uint32_t priority;
+	enum natmux_policy_action action;
+	uint32_t reqid;
+	struct natmux_selector selector;
+	uint32_t lines[4];
+};
+
 struct nm_config_peer {
 	char name[NM_CONFIG_NAME_SIZE];
+	uint32_t line;
 	struct natmux_addr remote; /* unicast, with its port */
 	struct natmux_addr alias;  /* port 0, family of `remote`; family 0: any free one */
-	uint32_t line;             /* where its section begins */
 	uint32_t lines[2];
 };
 
 struct nm_config_server {
 	char name[NM_CONFIG_NAME_SIZE];
+	uint32_t line;
 	struct natmux_addr address; /* unicast, with its port */
-	uint32_t line;              /* where its section begins */
 	uint32_t lines[1];
 };
 
@@ -134,6 +202,12 @@ struct nm_config {
 	struct nm_config_relay relay;
 	struct nm_config_inject inject;
 	struct nm_config_unix unix_handoff;
+	struct nm_config_user_plane user_plane;
+	struct nm_config_sa *sas; /* owned */
+	size_t sas_len;
+	struct nm_config_policy *policies; /* owned */
+	size_t policies_len;
+	struct nm_secret_pool *keys;  /* of the SAs; owned; NULL: none */
 	struct nm_config_peer *peers; /* owned */
 	size_t peers_len;
 	struct nm_config_server *servers; /* owned */
@@ -152,26 +226,34 @@ struct nm_config {
  */
 int nm_config_read(const char *path, struct nm_config **config, char *message, size_t size);
 
-/* Whether there is a user of that name. */
-typedef bool (*nm_config_user_fn)(const char *name);
+/* What a configuration is held against beside itself. */
+struct nm_config_world {
+	/* Whether there is a user of that name; NULL: whatever it is. */
+	bool (*user_exists)(const char *name);
+	/*
+	 * Reads the `len` octets of key material that a file holds, or says what is wrong with it;
+	 * NULL: keys are not read.
+	 */
+	int (*read_key)(const char *path, uint8_t *key, size_t len, char *message, size_t size);
+};
 
-/*
- * The same for a text in memory that messages call `name`. `user_exists` judges the key user; NULL
- * takes any.
- */
-int nm_config_parse(const char *name, const char *text, size_t len, nm_config_user_fn user_exists,
-	struct nm_config **config, char *message, size_t size);
+/* The same for a text in memory that messages call `name`. `world` may be NULL. */
+int nm_config_parse(const char *name, const char *text, size_t len,
+	const struct nm_config_world *world, struct nm_config **config, char *message, size_t size);
 
-/* Frees a configuration; NULL is fine. */
+/* Frees a configuration, and wipes its keys; NULL is fine. */
 void nm_config_free(struct nm_config *config);
+
+/* Wipes the keys, which the plane has now; their marks stay. */
+void nm_config_wipe_keys(struct nm_config *config);
 
 /* Writes all keys and their values in the form of the file; the reader accepts it. */
 void nm_config_print(const struct nm_config *config, FILE *file);
 
 enum nm_config_change_kind {
 	NM_CONFIG_CHANGED,
-	NM_CONFIG_ADDED,   /* a peer or STUN server; no `before` */
-	NM_CONFIG_REMOVED, /* a peer or STUN server; no `after`, line 0 */
+	NM_CONFIG_ADDED,   /* a section with a title; no `before` */
+	NM_CONFIG_REMOVED, /* a section with a title; no `after`, line 0 */
 };
 
 /* One difference. Borrowed for the call. */
@@ -202,5 +284,27 @@ void nm_config_mux(const struct nm_config *config, struct natmux_mux_config *mux
 
 /* The TUN device of the handoff; NULL where it needs none. */
 const char *nm_config_tun(const struct nm_config *config);
+
+/*
+ * What the plane is told of an SA (config_esp.c). Borrows key and selectors; `port` is our own.
+ */
+void nm_config_sa_fill(
+	const struct nm_config_sa *sa, uint16_t port, struct natmux_sa_config *filled);
+void nm_config_policy_fill(const struct nm_config_policy *policy, struct natmux_policy *filled);
+
+/* Whether two are one to the plane: direction, SPI and, outbound, the peer's address. */
+bool nm_config_sa_is_same(const struct nm_config_sa *a, const struct nm_config_sa *b);
+
+/* The SA of the file that the plane knows under these; NULL: it came another way. */
+const struct nm_config_sa *nm_config_sa_find(const struct nm_config *config,
+	enum natmux_sa_direction direction, uint32_t spi, const struct natmux_addr *remote);
+const struct nm_config_policy *nm_config_policy_find(
+	const struct nm_config *config, const struct natmux_policy *policy);
+
+/*
+ * The largest inner packet that fits the wire under each outbound SA of the file; without any, under
+ * every suite and on every family that we listen on. With an IPv6 address at least 1280.
+ */
+uint32_t nm_config_tun_mtu(const struct nm_config *config);
 
 #endif

@@ -3,6 +3,7 @@
 #include "daemon/config_addr.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <natmux/error.h>
 
@@ -142,6 +143,17 @@ static int parse_peer(const struct nm_config_key *key, const char *text, void *f
 	return 0;
 }
 
+/* "" for a peer that may be anywhere. */
+static int parse_anywhere(const struct nm_config_key *key, const char *text, void *field)
+{
+	struct natmux_addr none = {0};
+
+	if (*text)
+		return parse_peer(key, text, field);
+	memcpy(field, &none, sizeof(none));
+	return 0;
+}
+
 static int parse_server(const struct nm_config_key *key, const char *text, void *field)
 {
 	(void)key;
@@ -161,6 +173,78 @@ static void format_addr(const struct nm_config_key *key, const void *field, char
 	else
 		addr_text[0] = '\0';
 	snprintf(text, size, "%s", addr_text);
+}
+
+/* Without the port, which is the key port's. */
+static void format_bare(const struct nm_config_key *key, const void *field, char *text, size_t size)
+{
+	struct natmux_addr addr;
+
+	memcpy(&addr, field, sizeof(addr));
+	addr.port = 0;
+	format_addr(key, &addr, text, size);
+}
+
+const char *nm_config_prefix_format(const struct natmux_prefix *prefix, char *text, size_t size)
+{
+	char base[NATMUX_ADDR_TEXT];
+
+	snprintf(text, size, "%s/%u", natmux_addr_format(&prefix->base, base), prefix->bits);
+	return text;
+}
+
+static int parse_bits(const char *text, unsigned int most, uint8_t *bits)
+{
+	size_t digits = strspn(text, "0123456789");
+	int value = atoi(text);
+
+	if (digits == 0 || digits > 3 || text[digits] || *text == '0' || value > (int)most)
+		return NATMUX_EINVAL;
+	*bits = (uint8_t)value;
+	return 0;
+}
+
+/* "10.1.0.1/24": an address of our own, and the network it is in; without a length it is alone. */
+static int parse_host(const char *text, enum natmux_family family, void *field)
+{
+	unsigned int most = family == NATMUX_FAMILY_IPV4 ? 32 : 128;
+	struct nm_config_host host = {.bits = *text ? (uint8_t)most : 0};
+	size_t len = strcspn(text, "/");
+	char addr[NATMUX_ADDR_TEXT];
+
+	if (len >= sizeof(addr) || (text[len] && parse_bits(text + len + 1, most, &host.bits) < 0))
+		return NATMUX_EINVAL;
+	snprintf(addr, sizeof(addr), "%.*s", (int)len, text);
+	if (parse_side(addr, family, &host.addr) < 0 || (*text && !*addr))
+		return NATMUX_EINVAL;
+	memcpy(field, &host, sizeof(host));
+	return 0;
+}
+
+static int parse_host4(const struct nm_config_key *key, const char *text, void *field)
+{
+	(void)key;
+	return parse_host(text, NATMUX_FAMILY_IPV4, field);
+}
+
+static int parse_host6(const struct nm_config_key *key, const char *text, void *field)
+{
+	(void)key;
+	return parse_host(text, NATMUX_FAMILY_IPV6, field);
+}
+
+static void format_host(const struct nm_config_key *key, const void *field, char *text, size_t size)
+{
+	struct nm_config_host host;
+	struct natmux_prefix prefix;
+
+	(void)key;
+	memcpy(&host, field, sizeof(host));
+	prefix = (struct natmux_prefix){.base = host.addr, .bits = host.bits};
+	if (host.addr.family == NATMUX_FAMILY_NONE)
+		*text = '\0';
+	else
+		nm_config_prefix_format(&prefix, text, size);
 }
 
 static int parse_pool(
@@ -186,14 +270,6 @@ static int parse_pool6(const struct nm_config_key *key, const char *text, void *
 	return parse_pool(key, text, NATMUX_FAMILY_IPV6, field);
 }
 
-const char *nm_config_prefix_format(const struct natmux_prefix *prefix, char *text, size_t size)
-{
-	char base[NATMUX_ADDR_TEXT];
-
-	snprintf(text, size, "%s/%u", natmux_addr_format(&prefix->base, base), prefix->bits);
-	return text;
-}
-
 static void format_pool(const struct nm_config_key *key, const void *field, char *text, size_t size)
 {
 	struct natmux_prefix prefix;
@@ -203,23 +279,7 @@ static void format_pool(const struct nm_config_key *key, const void *field, char
 	nm_config_prefix_format(&prefix, text, size);
 }
 
-const char *nm_config_listen_format(const struct nm_config *config, char *text, size_t size)
-{
-	size_t len = (size_t)snprintf(text, size, "{ ");
-
-	for (size_t i = 0; i < config->listen_len && len < size; i++) {
-		struct natmux_addr addr = config->listen[i];
-		char addr_text[NATMUX_ADDR_TEXT];
-
-		addr.port = 0;
-		len += (size_t)snprintf(text + len, size - len, "\"%s\"%s",
-			natmux_addr_format(&addr, addr_text),
-			i + 1 < config->listen_len ? ", " : " }");
-	}
-	return text;
-}
-
-const struct nm_config_type nm_config_type_listen = {parse_listen, format_addr,
+const struct nm_config_type nm_config_type_listen = {parse_listen, format_bare,
 	.allowed = "an address of this machine or a wildcard, IPv4 or IPv6, without a port",
 	.is_quoted = true, .is_list = true};
 const struct nm_config_type nm_config_type_addr4 = {parse_addr4, format_addr,
@@ -228,12 +288,24 @@ const struct nm_config_type nm_config_type_addr6 = {parse_addr6, format_addr,
 	.allowed = "\"\" or a unicast IPv6 address without a port or scope", .is_quoted = true};
 const struct nm_config_type nm_config_type_alias = {parse_alias, format_addr,
 	.allowed = "\"\" or a unicast IPv4 or IPv6 address without a port", .is_quoted = true};
+const struct nm_config_type nm_config_type_host4 = {parse_host4, format_host,
+	.allowed = "\"\" or a unicast IPv4 address with the length of its network, such as "
+		   "\"10.1.0.1/24\"",
+	.is_quoted = true};
+const struct nm_config_type nm_config_type_host6 = {parse_host6, format_host,
+	.allowed = "\"\" or a unicast IPv6 address with the length of its network, such as "
+		   "\"fd01::1/64\"",
+	.is_quoted = true};
 const struct nm_config_type nm_config_type_pool4 = {parse_pool4, format_pool,
 	.allowed = "an IPv4 prefix without host bits, /16 to /30", .is_quoted = true};
 const struct nm_config_type nm_config_type_pool6 = {parse_pool6, format_pool,
 	.allowed = "an IPv6 prefix without host bits, /64 to /126", .is_quoted = true};
 const struct nm_config_type nm_config_type_peer = {parse_peer, format_addr,
 	.allowed = "a unicast address and port, such as \"203.0.113.2:4500\" (never port 500)",
+	.is_quoted = true};
+const struct nm_config_type nm_config_type_endpoint = {parse_anywhere, format_addr,
+	.allowed =
+		"\"\" or a unicast address and port, such as \"203.0.113.2:4500\" (never port 500)",
 	.is_quoted = true};
 const struct nm_config_type nm_config_type_server = {parse_server, format_addr,
 	.allowed = "a unicast address and port, such as \"192.0.2.1:3478\"", .is_quoted = true};

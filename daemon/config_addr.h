@@ -5,9 +5,6 @@
 
 #include "daemon/config.h"
 
-/* The list of addresses as the file writes it: { "0.0.0.0", "::" }. */
-const char *nm_config_listen_format(const struct nm_config *config, char *text, size_t size);
-
 /* 0.0.0.0 or ::. */
 bool nm_config_addr_is_wildcard(const struct natmux_addr *addr);
 

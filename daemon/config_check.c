@@ -54,7 +54,7 @@ static int check_listen(const struct nm_config *config, struct nm_config_report 
 	return 0;
 }
 
-static bool listens_on(const struct nm_config *config, uint8_t family)
+bool nm_config_listens_on(const struct nm_config *config, uint8_t family)
 {
 	for (size_t i = 0; i < config->listen_len; i++)
 		if (config->listen[i].family == family)
@@ -167,7 +167,7 @@ static int refuse_peer(const struct nm_config_peer *peer, const char *key, uint3
 		natmux_addr_format(found, text), allowed);
 }
 
-static const char *family_name(uint8_t family)
+const char *nm_config_family_name(uint8_t family)
 {
 	return family == NATMUX_FAMILY_IPV4 ? "IPv4" : "IPv6";
 }
@@ -178,10 +178,10 @@ static int check_remote(const struct nm_config *config, const struct nm_config_p
 	struct side side = side_of(config, peer->remote.family);
 	char allowed[NM_CONFIG_ALLOWED_SIZE], pool[NATMUX_ADDR_TEXT];
 
-	if (!listens_on(config, peer->remote.family)) {
+	if (!nm_config_listens_on(config, peer->remote.family)) {
 		snprintf(allowed, sizeof(allowed),
 			"an address of a family in listen, which has no %s",
-			family_name(peer->remote.family));
+			nm_config_family_name(peer->remote.family));
 		return refuse_peer(peer, "remote", peer->lines[0], &peer->remote, allowed, report);
 	}
 	if (is_in_use(&side) && natmux_prefix_contains(side.pool, &peer->remote)) {
@@ -202,11 +202,13 @@ static int check_alias(const struct nm_config *config, const struct nm_config_pe
 
 	if (peer->alias.family == NATMUX_FAMILY_NONE)
 		return 0;
-	if (!is_in_use(&side))
+	if (config->handoff == NM_HANDOFF_NONE)
+		snprintf(allowed, sizeof(allowed), "none with handoff = none");
+	else if (!is_in_use(&side))
 		snprintf(allowed, sizeof(allowed), "none while relay.%s is \"\"", side.daemon_key);
 	else if (peer->alias.family != peer->remote.family)
 		snprintf(allowed, sizeof(allowed), "an %s address, as remote is one",
-			family_name(peer->remote.family));
+			nm_config_family_name(peer->remote.family));
 	else if (!natmux_prefix_contains(side.pool, &peer->alias) ||
 		 nm_config_addr_is_edge(side.pool, &peer->alias))
 		snprintf(allowed, sizeof(allowed), "an address of a host in relay.%s (%s)",
@@ -285,11 +287,11 @@ static int check_server(const struct nm_config *config, size_t n, struct nm_conf
 
 	nm_config_key_path(nm_config_section_find("stun-server"), server->name, "address", path);
 	natmux_addr_format(&server->address, text);
-	if (!listens_on(config, server->address.family))
+	if (!nm_config_listens_on(config, server->address.family))
 		return nm_config_refuse(report, server->lines[0], path,
 			"found \"%s\", allowed is an address of a family in listen, which has no "
 			"%s",
-			text, family_name(server->address.family));
+			text, nm_config_family_name(server->address.family));
 	for (size_t i = 0; i < n; i++)
 		if (natmux_addr_equal(&config->servers[i].address, &server->address))
 			return nm_config_refuse(report, server->lines[0], path,
@@ -337,7 +339,7 @@ int nm_config_check(const struct nm_config *config, struct nm_config_report *rep
 {
 	static int (*const checks[])(const struct nm_config *, struct nm_config_report *) = {
 		check_listen, check_device, check_relay, check_peers, check_servers, check_paths,
-		check_lifetimes};
+		check_lifetimes, nm_config_check_esp};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (checks[i](config, report) < 0)

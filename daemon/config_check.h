@@ -9,4 +9,16 @@
 /* NATMUX_EINVAL with a message for the first thing that does not fit. */
 int nm_config_check(const struct nm_config *config, struct nm_config_report *report);
 
+/* The part about SAs, policies and their plane: config_check_esp.c. */
+int nm_config_check_esp(const struct nm_config *config, struct nm_config_report *report);
+
+/* What is wrong with one SA or policy by itself: what natmuxctl brings is judged so, too. */
+int nm_config_check_sa(const struct nm_config *config, const struct nm_config_sa *sa,
+	struct nm_config_report *report);
+int nm_config_check_policy(const struct nm_config_policy *policy, struct nm_config_report *report);
+
+/* Whether an address of that family is listened on; "IPv4", "IPv6". */
+bool nm_config_listens_on(const struct nm_config *config, uint8_t family);
+const char *nm_config_family_name(uint8_t family);
+
 #endif

@@ -36,7 +36,7 @@ static void compare_key(const struct walk *walk, const struct nm_config_section 
 			.needs_restart = !key->is_live});
 }
 
-/* All keys of a peer or server in one line. */
+/* All keys of a section with a title in one line. */
 static const char *format_item(
 	const struct nm_config_section *section, const void *item, char text[NM_CONFIG_VALUE_SIZE])
 {
@@ -46,7 +46,8 @@ static const char *format_item(
 	for (size_t i = 0; i < section->keys_len && len < NM_CONFIG_VALUE_SIZE; i++) {
 		char value[NM_CONFIG_VALUE_SIZE];
 
-		nm_config_value_format(&section->keys[i], item, value);
+		if (!*nm_config_value_format(&section->keys[i], item, value))
+			continue;
 		len += (size_t)snprintf(text + len, NM_CONFIG_VALUE_SIZE - len, "%s%s = %.200s",
 			i > 0 ? " " : "", section->keys[i].name, value);
 	}
@@ -62,6 +63,31 @@ static bool find_item(const struct nm_config *config, const struct nm_config_sec
 	return false;
 }
 
+/* Whether a key file holds what it held before. Only SAs have one. */
+static bool is_same_secret(
+	const struct nm_config_section *section, const void *before, const void *after)
+{
+	const struct nm_config_sa *a = before, *b = after;
+
+	if (strcmp(section->name, "sa") != 0)
+		return true;
+	return memcmp(a->key_mark, b->key_mark, sizeof(a->key_mark)) == 0;
+}
+
+bool nm_config_item_is_same(
+	const struct nm_config_section *section, const void *before, const void *after)
+{
+	for (size_t i = 0; i < section->keys_len; i++) {
+		char before_text[NM_CONFIG_VALUE_SIZE], after_text[NM_CONFIG_VALUE_SIZE];
+
+		nm_config_value_format(&section->keys[i], before, before_text);
+		nm_config_value_format(&section->keys[i], after, after_text);
+		if (strcmp(before_text, after_text) != 0)
+			return false;
+	}
+	return is_same_secret(section, before, after);
+}
+
 /* `before` or `after` is NULL for one that comes or goes. */
 static void tell_item(const struct walk *walk, const struct nm_config_section *section,
 	const char *title, const struct nm_config_item *before, const struct nm_config_item *after)
@@ -70,6 +96,8 @@ static void tell_item(const struct walk *walk, const struct nm_config_section *s
 	char path[NM_CONFIG_KEY_SIZE];
 	struct nm_config_change change = {.kind = NM_CONFIG_CHANGED};
 
+	if (before && after && nm_config_item_is_same(section, before->base, after->base))
+		return;
 	change.key = nm_config_key_path(section, title, NULL, path);
 	if (before)
 		change.before = format_item(section, before->base, before_text);
@@ -81,12 +109,10 @@ static void tell_item(const struct walk *walk, const struct nm_config_section *s
 	} else {
 		change.kind = NM_CONFIG_REMOVED;
 	}
-	if (before && after && strcmp(change.before, change.after) == 0)
-		return;
 	walk->each(walk->user, &change);
 }
 
-/* Peers and servers come and go in a running natmuxd: none of them needs a restart. */
+/* What has a title comes and goes in a running natmuxd: none of it needs a restart. */
 static void compare_items(const struct walk *walk, const struct nm_config_section *section)
 {
 	struct nm_config_item before, after;

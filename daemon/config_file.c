@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <natmux/error.h>
 
 #include "daemon/config.h"
+#include "daemon/key_file.h"
 
 /* getpwnam(3) has a list of what "there is none" looks like; the rest is "could not ask". */
 static bool user_exists(const char *name)
@@ -25,6 +27,26 @@ static int refuse(char *message, size_t size, const char *path, const char *why)
 	snprintf(message, size, "%s: cannot be read: %s", path, why);
 	return NATMUX_ESYSTEM;
 }
+
+static int read_key(const char *path, uint8_t *key, size_t len, char *message, size_t size)
+{
+	uint8_t bytes[NM_KEY_FILE_MAX];
+	size_t bytes_len;
+	int err = nm_key_file_read(path, bytes, &bytes_len, message, size);
+
+	if (err == 0)
+		err = nm_key_decode(bytes, bytes_len, key, len);
+	/* All of it: what is not text may be part of a key. */
+	sodium_memzero(bytes, sizeof(bytes));
+	if (err == NATMUX_EINVAL && !*message)
+		snprintf(message, size,
+			"it holds no key of that suite, allowed are its %zu octets as they are, in "
+			"hexadecimal or in base64",
+			len);
+	return err;
+}
+
+static const struct nm_config_world world = {.user_exists = user_exists, .read_key = read_key};
 
 /* One byte more than allowed is enough to know. */
 static int read_all(int fd, char *text, size_t size, size_t *len)
@@ -64,7 +86,7 @@ static int read_fd(int fd, const char *path, struct nm_config **config, char *me
 	if (err < 0)
 		refuse(message, size, path, strerror(errno));
 	else
-		err = nm_config_parse(path, text, len, user_exists, config, message, size);
+		err = nm_config_parse(path, text, len, &world, config, message, size);
 	free(text);
 	return err;
 }

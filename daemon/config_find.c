@@ -52,19 +52,18 @@ uint32_t nm_config_line_of(
 bool nm_config_item_get(const struct nm_config *config, const struct nm_config_section *section,
 	size_t n, struct nm_config_item *item)
 {
-	if (strcmp(section->name, "peer") == 0 && n < config->peers_len) {
-		const struct nm_config_peer *peer = &config->peers[n];
+	const char *items, *base = (const char *)config;
+	size_t len;
 
-		*item = (struct nm_config_item){peer->name, peer, peer->line};
-		return true;
-	}
-	if (strcmp(section->name, "stun-server") == 0 && n < config->servers_len) {
-		const struct nm_config_server *server = &config->servers[n];
-
-		*item = (struct nm_config_item){server->name, server, server->line};
-		return true;
-	}
-	return false;
+	memcpy(&items, base + section->items_offset, sizeof(items));
+	memcpy(&len, base + section->items_len_offset, sizeof(len));
+	if (n >= len)
+		return false;
+	items += n * section->item_size;
+	item->title = items;
+	item->base = items;
+	memcpy(&item->line, items + NM_CONFIG_NAME_SIZE, sizeof(item->line));
+	return true;
 }
 
 const char *nm_config_key_path(const struct nm_config_section *section, const char *title,

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Peers and STUN servers on their way into a configuration, for the reader only. */
+/* Sections with a title on their way into a configuration, for the reader only. */
 #ifndef NM_CONFIG_ITEMS_H
 #define NM_CONFIG_ITEMS_H
 
 #include "daemon/config_keys.h"
 #include "daemon/config_message.h"
 
-/* One of either, as far as its keys are read. */
+/* One of any kind, as far as its keys are read. */
 union nm_config_item_value {
 	struct nm_config_peer peer;
 	struct nm_config_server server;
+	struct nm_config_sa sa;
+	struct nm_config_policy policy;
 };
 
 /*

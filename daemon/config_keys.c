@@ -17,7 +17,12 @@ static_assert(sizeof(enum nm_attach) == sizeof(int) && sizeof(enum nm_esp) == si
 		      sizeof(enum nm_handoff) == sizeof(int) &&
 		      sizeof(enum natmux_log_level) == sizeof(int) &&
 		      sizeof(enum natmux_responder) == sizeof(int) &&
-		      sizeof(enum natmux_keepalive) == sizeof(int),
+		      sizeof(enum natmux_keepalive) == sizeof(int) &&
+		      sizeof(enum natmux_sa_direction) == sizeof(int) &&
+		      sizeof(enum natmux_sa_mode) == sizeof(int) &&
+		      sizeof(enum natmux_roam) == sizeof(int) &&
+		      sizeof(enum natmux_df) == sizeof(int) &&
+		      sizeof(enum natmux_policy_action) == sizeof(int),
 	"enums are ints");
 
 static const struct nm_config_word attach_words[] = {
@@ -28,7 +33,7 @@ static const struct nm_config_word attach_words[] = {
 
 static const struct nm_config_word esp_words[] = {
 	{"daemon", NM_ESP_DAEMON, false},
-	{"user", NM_ESP_USER, true},
+	{"user", NM_ESP_USER, false},
 	{"kernel", NM_ESP_KERNEL, true},
 	{NULL, 0, false},
 };
@@ -37,6 +42,7 @@ static const struct nm_config_word handoff_words[] = {
 	{"relay", NM_HANDOFF_RELAY, false},
 	{"inject", NM_HANDOFF_INJECT, false},
 	{"unix", NM_HANDOFF_UNIX, false},
+	{"none", NM_HANDOFF_NONE, false},
 	{NULL, 0, false},
 };
 
@@ -62,6 +68,39 @@ static const struct nm_config_word keepalive_words[] = {
 	{NULL, 0, false},
 };
 
+static const struct nm_config_word direction_words[] = {
+	{"in", NATMUX_SA_IN, false},
+	{"out", NATMUX_SA_OUT, false},
+	{NULL, 0, false},
+};
+
+static const struct nm_config_word mode_words[] = {
+	{"tunnel", NATMUX_SA_TUNNEL, false},
+	{"transport", NATMUX_SA_TRANSPORT, false},
+	{NULL, 0, false},
+};
+
+static const struct nm_config_word roam_words[] = {
+	{"yes", NATMUX_ROAM_YES, false},
+	{"port-only", NATMUX_ROAM_PORT, false},
+	{"no", NATMUX_ROAM_NO, false},
+	{NULL, 0, false},
+};
+
+static const struct nm_config_word df_words[] = {
+	{"copy", NATMUX_DF_COPY, false},
+	{"set", NATMUX_DF_SET, false},
+	{"clear", NATMUX_DF_CLEAR, false},
+	{NULL, 0, false},
+};
+
+static const struct nm_config_word action_words[] = {
+	{"protect", NATMUX_POLICY_PROTECT, false},
+	{"bypass", NATMUX_POLICY_BYPASS, false},
+	{"discard", NATMUX_POLICY_DISCARD, false},
+	{NULL, 0, false},
+};
+
 #define TYPE(kind)          .type = &nm_config_type_##kind
 #define AT(section, member) .offset = offsetof(struct section, member)
 /* A text field says its own size. */
@@ -73,11 +112,20 @@ static const struct nm_config_word keepalive_words[] = {
 #define RATE_MAX          1000000
 #define SECONDS_IN_A_WEEK 604800
 #define BUFFER_MAX        (1U << 29) /* the kernel doubles it, in an int */
+#define SECONDS_IN_A_YEAR 31622400
 #define PER_SECOND        .unit = "datagrams a second"
 #define BURST             NUMBER(1, RATE_MAX), .unit = "datagrams"
 
+/* A list says where it ends. */
+#define LIST_AT(section, member)                                                                   \
+	AT(section, member), .max = ARRAY_SIZE(((struct section *)NULL)->member),                  \
+			     .item_size = sizeof(((struct section *)NULL)->member[0]),             \
+			     .len_offset = offsetof(struct section, member##_len)
+
 static const struct nm_config_key root_keys[] = {
-	{"listen", TYPE(listen), AT(nm_config, listen), .initial = "{ \"0.0.0.0\", \"::\" }"},
+	{"listen", TYPE(listen), LIST_AT(nm_config, listen), .unit = "addresses",
+		.item_lines_offset = offsetof(struct nm_config, listen_lines),
+		.initial = "{ \"0.0.0.0\", \"::\" }"},
 	{"port", PORT, AT(nm_config, port), .initial = "4500"},
 	{"attach", WORDS(attach_words), AT(nm_config, attach), .initial = "own"},
 	{"esp", WORDS(esp_words), AT(nm_config, esp), .initial = "daemon"},
@@ -119,6 +167,63 @@ static const struct nm_config_key unix_keys[] = {
 	{"clients", NUMBER(1, 64), AT(nm_config_unix, clients), .initial = "8"},
 	{"queue", NUMBER(1, 65536), .unit = "datagrams", AT(nm_config_unix, queue),
 		.initial = "256"},
+};
+
+static const struct nm_config_key user_plane_keys[] = {
+	{"tun", TYPE(tun), TEXT_AT(nm_config_user_plane, tun), .initial = "natmux1"},
+	{"address4", TYPE(host4), AT(nm_config_user_plane, address4), .initial = ""},
+	{"address6", TYPE(host6), AT(nm_config_user_plane, address6), .initial = ""},
+	{"mtu", NUMBER(0, 65535), .unit = "bytes", AT(nm_config_user_plane, mtu), .initial = "0"},
+	{"engine", TYPE(engine), TEXT_AT(nm_config_user_plane, engine), .initial = ""},
+	{"sas", NUMBER(1, 1048576), AT(nm_config_user_plane, sas), .initial = "1024"},
+	{"policies", NUMBER(1, 65536), AT(nm_config_user_plane, policies), .initial = "1024"},
+	{"path-mtu", NUMBER(576, 65535), .unit = "bytes", AT(nm_config_user_plane, path_mtu),
+		.initial = "1500"},
+	{"bare-esp", TYPE(bool), AT(nm_config_user_plane, bare_esp), .initial = "no"},
+	{"offload", TYPE(bool), AT(nm_config_user_plane, offload), .initial = "yes"},
+	{"export-keys", TYPE(bool), AT(nm_config_user_plane, export_keys), .initial = "no"},
+};
+
+static const struct nm_config_key sa_keys[] = {
+	{"direction", WORDS(direction_words), AT(nm_config_sa, direction), .is_live = true},
+	{"mode", WORDS(mode_words), AT(nm_config_sa, mode), .initial = "tunnel", .is_live = true},
+	{"spi", TYPE(spi), AT(nm_config_sa, spi), .is_live = true},
+	{"suite", TYPE(suite), AT(nm_config_sa, suite), .is_live = true},
+	{"key-file", TYPE(file), TEXT_AT(nm_config_sa, key_file), .is_live = true},
+	{"local", TYPE(alias), AT(nm_config_sa, local), .initial = "", .is_live = true},
+	{"remote", TYPE(endpoint), AT(nm_config_sa, remote), .initial = "", .is_live = true},
+	{"reqid", NUMBER(0, UINT32_MAX), AT(nm_config_sa, reqid), .initial = "0", .is_live = true},
+	{"esn", TYPE(bool), AT(nm_config_sa, esn), .initial = "no", .is_live = true},
+	{"replay-window", NUMBER(0, 8192), .unit = "packets", AT(nm_config_sa, replay_window),
+		.initial = "1024", .is_live = true},
+	{"roam", WORDS(roam_words), AT(nm_config_sa, roam), .initial = "yes", .is_live = true},
+	{"soft-bytes", TYPE(count), AT(nm_config_sa, soft.bytes), .initial = "0", .is_live = true},
+	{"hard-bytes", TYPE(count), AT(nm_config_sa, hard.bytes), .initial = "0", .is_live = true},
+	{"soft-packets", TYPE(count), AT(nm_config_sa, soft.packets), .initial = "0",
+		.is_live = true},
+	{"hard-packets", TYPE(count), AT(nm_config_sa, hard.packets), .initial = "0",
+		.is_live = true},
+	{"soft-seconds", NUMBER(0, SECONDS_IN_A_YEAR), .unit = "seconds",
+		AT(nm_config_sa, soft.seconds), .initial = "0", .is_live = true},
+	{"hard-seconds", NUMBER(0, SECONDS_IN_A_YEAR), .unit = "seconds",
+		AT(nm_config_sa, hard.seconds), .initial = "0", .is_live = true},
+	{"df", WORDS(df_words), AT(nm_config_sa, df), .initial = "copy", .is_live = true},
+	{"dscp", TYPE(dscp), AT(nm_config_sa, dscp), .initial = "copy", .is_live = true},
+	{"ecn", TYPE(bool), AT(nm_config_sa, ecn), .initial = "yes", .is_live = true},
+	{"tfc-pad", NUMBER(0, 9000), .unit = "bytes", AT(nm_config_sa, tfc_pad), .initial = "0",
+		.is_live = true},
+	{"selectors", TYPE(selectors), LIST_AT(nm_config_sa, selectors), .unit = "selectors",
+		.initial = "", .is_live = true},
+};
+
+static const struct nm_config_key policy_keys[] = {
+	{"priority", NUMBER(0, UINT32_MAX), AT(nm_config_policy, priority), .initial = "0",
+		.is_live = true},
+	{"action", WORDS(action_words), AT(nm_config_policy, action), .initial = "protect",
+		.is_live = true},
+	{"reqid", NUMBER(0, UINT32_MAX), AT(nm_config_policy, reqid), .initial = "0",
+		.is_live = true},
+	{"selector", TYPE(selector), AT(nm_config_policy, selector), .is_live = true},
 };
 
 static const struct nm_config_key peer_keys[] = {
@@ -180,6 +285,9 @@ HAS_LINES(root_keys, nm_config);
 HAS_LINES(relay_keys, nm_config_relay);
 HAS_LINES(inject_keys, nm_config_inject);
 HAS_LINES(unix_keys, nm_config_unix);
+HAS_LINES(user_plane_keys, nm_config_user_plane);
+HAS_LINES(sa_keys, nm_config_sa);
+HAS_LINES(policy_keys, nm_config_policy);
 HAS_LINES(peer_keys, nm_config_peer);
 HAS_LINES(server_keys, nm_config_server);
 HAS_LINES(stun_keys, nm_config_stun);
@@ -190,14 +298,21 @@ HAS_LINES(limits_keys, nm_config_limits);
 	.keys = (list), .keys_len = ARRAY_SIZE(list),                                              \
 	.lines_offset = offsetof(struct section, lines)
 #define IN_CONFIG(member) .offset = offsetof(struct nm_config, member)
+#define MANY(member, most)                                                                         \
+	.is_titled = true, .items_offset = offsetof(struct nm_config, member),                     \
+	.items_len_offset = offsetof(struct nm_config, member##_len),                              \
+	.item_size = sizeof(((struct nm_config *)NULL)->member[0]), .items_max = (most)
 
 const struct nm_config_section nm_config_sections[] = {
 	{"", KEYS(root_keys, nm_config)},
 	{"relay", KEYS(relay_keys, nm_config_relay), IN_CONFIG(relay)},
 	{"inject", KEYS(inject_keys, nm_config_inject), IN_CONFIG(inject)},
 	{"unix", KEYS(unix_keys, nm_config_unix), IN_CONFIG(unix_handoff)},
-	{"peer", KEYS(peer_keys, nm_config_peer), .is_titled = true},
-	{"stun-server", KEYS(server_keys, nm_config_server), .is_titled = true},
+	{"user-plane", KEYS(user_plane_keys, nm_config_user_plane), IN_CONFIG(user_plane)},
+	{"sa", KEYS(sa_keys, nm_config_sa), MANY(sas, NM_CONFIG_SAS_MAX)},
+	{"policy", KEYS(policy_keys, nm_config_policy), MANY(policies, NM_CONFIG_POLICIES_MAX)},
+	{"peer", KEYS(peer_keys, nm_config_peer), MANY(peers, NM_CONFIG_PEERS_MAX)},
+	{"stun-server", KEYS(server_keys, nm_config_server), MANY(servers, NM_CONFIG_SERVERS_MAX)},
 	{"stun", KEYS(stun_keys, nm_config_stun), IN_CONFIG(stun)},
 	{"keepalive", KEYS(keepalive_keys, nm_config_keepalive), IN_CONFIG(keepalive)},
 	{"limits", KEYS(limits_keys, nm_config_limits), IN_CONFIG(limits)},

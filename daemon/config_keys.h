@@ -26,6 +26,11 @@ struct nm_config_key {
 	const char *unit;    /* of a number, or NULL */
 	const struct nm_config_word *words;
 	bool is_live; /* a reload can change it */
+
+	/* Of a list, whose `offset` is that of an array of `max` elements: */
+	size_t item_size;
+	size_t len_offset;        /* of a size_t: how many there are */
+	size_t item_lines_offset; /* of an array of the elements' lines; 0: none */
 };
 
 struct nm_config_section {
@@ -35,6 +40,10 @@ struct nm_config_section {
 	size_t keys_len;
 	size_t offset;       /* of the section's struct in struct nm_config; 0 when titled */
 	size_t lines_offset; /* of `lines` in the section's struct */
+
+	/* Titled: the array of structs, and how many are in it, in struct nm_config. */
+	size_t items_offset, items_len_offset;
+	size_t item_size, items_max;
 };
 
 /* In the order in which they are printed; the first is "". */
@@ -57,7 +66,7 @@ uint32_t *nm_config_line(
 uint32_t nm_config_line_of(
 	const struct nm_config *config, const char *section_name, const char *key_name);
 
-/* One section with a title: a peer or a STUN server. Borrowed from the configuration. */
+/* One section with a title. Borrowed from the configuration. */
 struct nm_config_item {
 	const char *title;
 	const void *base; /* its struct */
@@ -67,6 +76,10 @@ struct nm_config_item {
 /* The `n`th section of that name; false when there are no more. */
 bool nm_config_item_get(const struct nm_config *config, const struct nm_config_section *section,
 	size_t n, struct nm_config_item *item);
+
+/* Whether two sections of one kind say the same; of SAs, whether their keys are the same, too. */
+bool nm_config_item_is_same(
+	const struct nm_config_section *section, const void *before, const void *after);
 
 /* "port", "relay.pool4", "peer \"branch\".remote"; `key` may be NULL or a name nobody knows. */
 const char *nm_config_key_path(const struct nm_config_section *section, const char *title,

@@ -8,8 +8,8 @@ static void print_keys(
 	for (size_t i = 0; i < section->keys_len; i++) {
 		char value[NM_CONFIG_VALUE_SIZE];
 
-		fprintf(file, "%s%s = %s\n", indent, section->keys[i].name,
-			nm_config_value_format(&section->keys[i], base, value));
+		if (*nm_config_value_format(&section->keys[i], base, value))
+			fprintf(file, "%s%s = %s\n", indent, section->keys[i].name, value);
 	}
 }
 

@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <confuse.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <natmux/error.h>
@@ -13,6 +14,7 @@
 #include "daemon/config_check.h"
 #include "daemon/config_items.h"
 #include "daemon/config_new.h"
+#include "daemon/config_secret.h"
 #include "daemon/config_text.h"
 #include "daemon/config_value.h"
 
@@ -21,7 +23,7 @@ enum { KEYS_MAX = 32 /* in one section */, SECTIONS_MAX = 16 };
 struct reader {
 	struct nm_config *config;
 	struct nm_config_report report;
-	nm_config_user_fn user_exists;
+	struct nm_config_world world;
 	struct nm_config_text text;
 	size_t sections_done;
 	union nm_config_item_value item; /* the titled section that is being read */
@@ -62,18 +64,25 @@ static int refuse_unknown(const cfg_t *cfg, const char *name)
 /* Where a value goes that stands in `line`; NULL, with a message, for one too many. */
 static void *field_for(const struct nm_config_key *key, void *base, uint32_t line, const char *path)
 {
-	struct nm_config *config = reading->config;
+	char *items = nm_config_field(key, base);
+	size_t n;
 
 	if (!key->type->is_list)
-		return nm_config_field(key, base);
-	if (config->listen_len == NM_CONFIG_LISTEN_MAX) {
+		return items;
+	memcpy(&n, (char *)base + key->len_offset, sizeof(n));
+	if (n == key->max) {
 		nm_config_refuse(&reading->report, line, path,
-			"found more than %d addresses, allowed is at most %d", NM_CONFIG_LISTEN_MAX,
-			NM_CONFIG_LISTEN_MAX);
+			"found more than %" PRIu32 " %s, allowed is at most %" PRIu32, key->max,
+			key->unit, key->max);
 		return NULL;
 	}
-	config->listen_lines[config->listen_len] = line;
-	return &config->listen[config->listen_len++];
+	if (key->item_lines_offset > 0)
+		memcpy((char *)base + key->item_lines_offset + n * sizeof(line), &line,
+			sizeof(line));
+	items += n * key->item_size;
+	n++;
+	memcpy((char *)base + key->len_offset, &n, sizeof(n));
+	return items;
 }
 
 static int refuse_value(
@@ -82,7 +91,7 @@ static int refuse_value(
 	char quoted[NM_CONFIG_QUOTE_SIZE], allowed[NM_CONFIG_ALLOWED_SIZE];
 
 	return nm_config_refuse(&reading->report, line, path, "found %s, %sallowed is %s",
-		nm_config_quote(text, quoted),
+		key->type->is_discreet ? "something else" : nm_config_quote(text, quoted),
 		nm_config_is_for_later(key, text) ? "not in this version: " : "",
 		nm_config_allowed(key, allowed));
 }
@@ -91,9 +100,9 @@ static int check_user(const struct nm_config_key *key, uint32_t line, const char
 {
 	char quoted[NM_CONFIG_QUOTE_SIZE];
 
-	if (key->type != &nm_config_type_user || !*text || !reading->user_exists)
+	if (key->type != &nm_config_type_user || !*text || !reading->world.user_exists)
 		return 0;
-	if (reading->user_exists(text))
+	if (reading->world.user_exists(text))
 		return 0;
 	return nm_config_refuse(&reading->report, line, key->name,
 		"found %s, allowed is \"\" or a user of this machine",
@@ -128,7 +137,7 @@ static int read_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
 		if (check_once(nm_config_line(section, key, base), line, path) < 0)
 			return -1;
 		if (key->type->is_list)
-			reading->config->listen_len = 0;
+			memset((char *)base + key->len_offset, 0, sizeof(size_t));
 	}
 	field = field_for(key, base, line, path);
 	if (!field)
@@ -139,15 +148,19 @@ static int read_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
 	return check_user(key, line, text);
 }
 
-/* Keys without a default have to be there. */
-static int check_complete(const struct nm_config_section *section, const char *title, uint32_t line)
+/* What is not there has its default; keys without one have to be there. */
+static int complete_item(const struct nm_config_section *section, const char *title, uint32_t line)
 {
 	for (size_t i = 0; i < section->keys_len; i++) {
 		const struct nm_config_key *key = &section->keys[i];
 		char path[NM_CONFIG_KEY_SIZE], allowed[NM_CONFIG_ALLOWED_SIZE];
 
-		if (key->initial || *nm_config_line(section, key, &reading->item) > 0)
+		if (*nm_config_line(section, key, &reading->item) > 0)
 			continue;
+		if (key->initial) {
+			nm_config_set_default(key, &reading->item);
+			continue;
+		}
 		return nm_config_refuse(&reading->report, line,
 			nm_config_key_path(section, title, key->name, path),
 			"found nothing, allowed is %s", nm_config_allowed(key, allowed));
@@ -164,7 +177,7 @@ static int add_item(const struct nm_config_section *section, const char *title, 
 		return nm_config_refuse(&reading->report, line, section->name,
 			"found the name %s, allowed is 1 to 31 letters, digits, '.', '_' or '-'",
 			nm_config_quote(title, quoted));
-	err = check_complete(section, title, line);
+	err = complete_item(section, title, line);
 	if (err < 0)
 		return err;
 	err = nm_config_item_add(
@@ -344,7 +357,11 @@ static int read_text(struct reader *reader, size_t len)
 	if (err < 0)
 		return err;
 	finish_listen(reader->config);
-	return nm_config_check(reader->config, &reader->report);
+	err = nm_config_check(reader->config, &reader->report);
+	/* Last of all: a mistake elsewhere is told before a file is looked at. */
+	if (err == 0 && reader->world.read_key)
+		err = nm_config_read_keys(reader->config, reader->world.read_key, &reader->report);
+	return err;
 }
 
 static int parse(const char *text, size_t len, struct reader *reader)
@@ -370,8 +387,8 @@ static int parse(const char *text, size_t len, struct reader *reader)
 	return err;
 }
 
-int nm_config_parse(const char *name, const char *text, size_t len, nm_config_user_fn user_exists,
-	struct nm_config **config, char *message, size_t size)
+int nm_config_parse(const char *name, const char *text, size_t len,
+	const struct nm_config_world *world, struct nm_config **config, char *message, size_t size)
 {
 	struct reader *reader = calloc(1, sizeof(*reader));
 	int err = NATMUX_ENOMEM;
@@ -381,7 +398,8 @@ int nm_config_parse(const char *name, const char *text, size_t len, nm_config_us
 	if (reader) {
 		reader->report =
 			(struct nm_config_report){.name = name, .text = message, .size = size};
-		reader->user_exists = user_exists;
+		if (world)
+			reader->world = *world;
 		err = parse(text, len, reader);
 	}
 	if (err == 0)

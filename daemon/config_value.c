@@ -11,8 +11,6 @@
 #include <string.h>
 #include <natmux/error.h>
 
-#include "daemon/config_addr.h"
-
 #define NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 enum { PORT_OF_IKE = 500 };
@@ -229,13 +227,32 @@ static const char *quote(const char *value, char text[NM_CONFIG_VALUE_SIZE])
 	return text;
 }
 
+/* { "a", "b" } */
+static const char *format_list(
+	const struct nm_config_key *key, const char *base, char text[NM_CONFIG_VALUE_SIZE])
+{
+	const char *item = base + key->offset;
+	size_t count, len = 0;
+
+	memcpy(&count, base + key->len_offset, sizeof(count));
+	text[0] = '\0';
+	for (size_t i = 0; i < count && len < NM_CONFIG_VALUE_SIZE; i++, item += key->item_size) {
+		char value[NM_CONFIG_VALUE_SIZE / 16];
+
+		key->type->format(key, item, value, sizeof(value));
+		len += (size_t)snprintf(text + len, NM_CONFIG_VALUE_SIZE - len, "%s\"%s\"%s",
+			i > 0 ? ", " : "{ ", value, i + 1 < count ? "" : " }");
+	}
+	return text;
+}
+
 const char *nm_config_value_format(
 	const struct nm_config_key *key, const void *base, char text[NM_CONFIG_VALUE_SIZE])
 {
 	char value[NM_CONFIG_VALUE_SIZE / 2];
 
 	if (key->type->is_list)
-		return nm_config_listen_format(base, text, NM_CONFIG_VALUE_SIZE);
+		return format_list(key, base, text);
 	key->type->format(key, (const char *)base + key->offset, value, sizeof(value));
 	if (key->type->is_quoted)
 		return quote(value, text);

@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 #include <natmux/error.h>
+#include "daemon/config.h"
 #include "daemon/control_client.h"
+#include "daemon/json_wipe.h"
 #include "daemon/server.h"
 
 void nm_control_handle_closed(struct nm_control *control)
@@ -73,6 +75,7 @@ int nm_control_new(struct nm_server *server, const char *path, struct nm_control
 		error = NATMUX_ENOMEM;
 		goto fail;
 	}
+	nm_json_wipe();
 	/* libuv writes without MSG_NOSIGNAL: a client that leaves must not end the daemon. */
 	signal(SIGPIPE, SIG_IGN);
 	control->server = server;
@@ -123,16 +126,38 @@ static uint64_t wall_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-void nm_control_event(struct nm_control *control, const struct natmux_event *event)
+static void tell_followers(struct nm_control *control)
 {
 	struct nm_control_client *client, *next;
 
-	if (!control || control->is_closing)
-		return;
-	nm_control_events_push(&control->events, wall_ms(), event);
 	for (client = control->clients; client; client = next) {
 		next = client->next;
 		if (client->stream == NM_CONTROL_STREAM_EVENTS)
 			nm_control_client_pump(client);
 	}
+}
+
+void nm_control_event(struct nm_control *control, const struct natmux_event *event)
+{
+	if (!control || control->is_closing)
+		return;
+	nm_control_events_push(&control->events, wall_ms(), event);
+	tell_followers(control);
+}
+
+/* The SA's name in the configuration; NULL: it has none, or the event is about no SA. */
+static const char *name_of(struct nm_control *control, const struct natmux_esp_event *event)
+{
+	const struct nm_config_sa *sa = nm_config_sa_find(nm_server_config(control->server),
+		event->direction, event->spi, &event->path.remote);
+
+	return sa && event->type != NATMUX_ESP_EVENT_ACQUIRE ? sa->name : NULL;
+}
+
+void nm_control_esp_event(struct nm_control *control, const struct natmux_esp_event *event)
+{
+	if (!control || control->is_closing)
+		return;
+	nm_control_events_push_esp(&control->events, wall_ms(), event, name_of(control, event));
+	tell_followers(control);
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+struct natmux_esp_event;
 struct natmux_event;
 struct nm_control;
 struct nm_server;
@@ -26,5 +27,8 @@ void nm_control_free(struct nm_control *control, void (*closed)(void *user), voi
 
 /* An event of the mux: kept for later, told to those who follow. NULL `control` is fine. */
 void nm_control_event(struct nm_control *control, const struct natmux_event *event);
+
+/* The same of the user ESP plane. */
+void nm_control_esp_event(struct nm_control *control, const struct natmux_esp_event *event);
 
 #endif

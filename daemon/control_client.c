@@ -7,6 +7,7 @@
  */
 #include "daemon/control_client.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -46,6 +47,9 @@ static void on_closed(uv_handle_t *handle)
 	struct nm_control_client *client = handle->data;
 
 	nm_control_handle_closed(client->control);
+	/* Requests may hold keys. */
+	if (client->line.buf)
+		sodium_memzero(client->line.buf, NM_CONTROL_LINE_MAX + 1);
 	free(client->line.buf);
 	free(client);
 }
@@ -72,14 +76,23 @@ void nm_control_client_close(struct nm_control_client *client)
 	uv_close((uv_handle_t *)&client->pipe, on_closed);
 }
 
+/* An answer may hold keys, too: sa-export. */
+static void free_output(struct output *output)
+{
+	if (output && output->text)
+		sodium_memzero(output->text, output->len);
+	if (output)
+		free(output->text);
+	free(output);
+}
+
 static void on_written(uv_write_t *write, int status)
 {
 	struct output *output = write->data;
 	struct nm_control_client *client = output->client;
 
 	client->pending -= output->len;
-	free(output->text);
-	free(output);
+	free_output(output);
 	if (is_closing(client))
 		return;
 	client->active_ms = uv_now(client->control->loop);
@@ -111,9 +124,7 @@ static void send_json(struct nm_control_client *client, json_t *json)
 	return;
 
 fail:
-	if (output)
-		free(output->text);
-	free(output);
+	free_output(output);
 	nm_control_client_close(client);
 }
 
@@ -244,7 +255,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	work(client);
 }
 
-static void answer(struct nm_control_client *client, const char *line, size_t len)
+static void answer(struct nm_control_client *client, char *line, size_t len)
 {
 	struct nm_control *control = client->control;
 	struct nm_control_call call = {
@@ -254,6 +265,7 @@ static void answer(struct nm_control_client *client, const char *line, size_t le
 	};
 	json_t *reply = nm_control_answer(&call, line, len);
 
+	sodium_memzero(line, len);
 	client->active_ms = uv_now(control->loop);
 	client->stream = call.stream;
 	client->next_event = call.next_event;
@@ -270,7 +282,7 @@ static void answer(struct nm_control_client *client, const char *line, size_t le
 /* Takes the next request, unless the answer to the last one is still on its way. */
 static void work(struct nm_control_client *client)
 {
-	const char *line;
+	char *line;
 	size_t len;
 
 	if (client->pending > 0 || is_closing(client))

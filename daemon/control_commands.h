@@ -18,6 +18,17 @@ int nm_control_stats(struct nm_control_call *call);
 int nm_control_drops(struct nm_control_call *call);
 int nm_control_metrics(struct nm_control_call *call);
 
+int nm_control_sa_add(struct nm_control_call *call);
+int nm_control_sa_delete(struct nm_control_call *call);
+int nm_control_sa_flush(struct nm_control_call *call);
+int nm_control_sa_list(struct nm_control_call *call);
+int nm_control_sa_export(struct nm_control_call *call);
+
+int nm_control_policy_add(struct nm_control_call *call);
+int nm_control_policy_delete(struct nm_control_call *call);
+int nm_control_policy_flush(struct nm_control_call *call);
+int nm_control_policy_list(struct nm_control_call *call);
+
 int nm_control_list_events(struct nm_control_call *call);
 int nm_control_begin_capture(struct nm_control_call *call);
 

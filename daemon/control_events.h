@@ -4,6 +4,7 @@
 #define NM_CONTROL_EVENTS_H
 
 #include <jansson.h>
+#include <natmux/esp.h>
 #include <natmux/event.h>
 
 enum { NM_CONTROL_EVENTS = 64, NM_CONTROL_EVENT_NAME = 32 };
@@ -11,9 +12,11 @@ enum { NM_CONTROL_EVENTS = 64, NM_CONTROL_EVENT_NAME = 32 };
 struct nm_control_event {
 	uint64_t number;  /* 1 for the first event of the daemon's life */
 	uint64_t time_ms; /* since 1970, UTC */
-	enum natmux_event_type type;
+	bool is_esp;
+	enum natmux_event_type type; /* unless `is_esp` */
 	struct natmux_path path;
 	struct natmux_addr mapped, mapped_before;
+	struct natmux_esp_event esp;      /* with `is_esp` */
 	char name[NM_CONTROL_EVENT_NAME]; /* "" for none */
 };
 
@@ -26,6 +29,10 @@ struct nm_control_events {
 /* Keeps a copy; the oldest makes room. */
 void nm_control_events_push(
 	struct nm_control_events *events, uint64_t time_ms, const struct natmux_event *event);
+
+/* The same for an event of the user ESP plane; `name`: of its SA, or NULL. */
+void nm_control_events_push_esp(struct nm_control_events *events, uint64_t time_ms,
+	const struct natmux_esp_event *event, const char *name);
 
 /* Number of the oldest event that is still kept; last + 1 when there is none. */
 uint64_t nm_control_events_oldest(const struct nm_control_events *events);

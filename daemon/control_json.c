@@ -2,6 +2,8 @@
 /* How addresses, counters and texts look in JSON; what is said about them is others' work. */
 #include "daemon/control_json.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +41,19 @@ json_t *nm_json_addr(const struct natmux_addr *addr)
 json_t *nm_json_count(uint64_t value)
 {
 	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+json_t *nm_json_spi(uint32_t spi)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "0x%08" PRIx32, spi);
+	return json_string(text);
+}
+
+const char *nm_json_direction(enum natmux_sa_direction direction)
+{
+	return direction == NATMUX_SA_IN ? "in" : "out";
 }
 
 json_t *nm_json_traffic(const struct natmux_count *count)

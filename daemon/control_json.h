@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <natmux/addr.h>
+#include <natmux/sa.h>
 #include <natmux/stats.h>
 
 /* A string; bytes that are not UTF-8 become '?', and NULL becomes null. */
@@ -15,6 +16,38 @@ json_t *nm_json_addr(const struct natmux_addr *addr);
 
 /* A counter. Jansson has no unsigned 64-bit number: it stops at 2^63 - 1. */
 json_t *nm_json_count(uint64_t value);
+
+/* "0x00001000" */
+json_t *nm_json_spi(uint32_t spi);
+
+/* "in", "out" */
+const char *nm_json_direction(enum natmux_sa_direction direction);
+
+/* Every counter of struct natmux_sa_counters that is one number. */
+#define NM_SA_COUNTER_MAP(X)                                                                       \
+	X(packets)                                                                                 \
+	X(bytes)                                                                                   \
+	X(lost)                                                                                    \
+	X(late)                                                                                    \
+	X(duplicate)                                                                               \
+	X(replayed)                                                                                \
+	X(bad_icv)                                                                                 \
+	X(bad_padding)                                                                             \
+	X(selector)                                                                                \
+	X(too_short)                                                                               \
+	X(dummy)                                                                                   \
+	X(exhausted)
+
+enum nm_sa_counter {
+#define X(name) NM_SA_COUNTER_##name,
+	NM_SA_COUNTER_MAP(X)
+#undef X
+		NM_SA_COUNTERS
+};
+
+/* The `i`th of them, by its name in the struct. */
+const char *nm_sa_counter_name(size_t i);
+uint64_t nm_sa_counter(const struct natmux_sa_counters *counters, size_t i);
 
 /* {"datagrams":n,"bytes":n} */
 json_t *nm_json_traffic(const struct natmux_count *count);

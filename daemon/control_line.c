@@ -2,6 +2,7 @@
 /* Cuts a client's bytes into lines; what the lines say is control_request.c's concern. */
 #include "daemon/control_line.h"
 
+#include <sodium.h>
 #include <string.h>
 
 enum { BUFFER_SIZE = NM_CONTROL_LINE_MAX + 1 /* the newline */ };
@@ -9,8 +10,11 @@ enum { BUFFER_SIZE = NM_CONTROL_LINE_MAX + 1 /* the newline */ };
 size_t nm_control_line_room(struct nm_control_line *line, char **room)
 {
 	if (line->start > 0) {
-		memmove(line->buf, line->buf + line->start, line->end - line->start);
-		line->end -= line->start;
+		size_t end = line->end - line->start;
+
+		memmove(line->buf, line->buf + line->start, end);
+		sodium_memzero(line->buf + end, line->end - end);
+		line->end = end;
 		line->seen -= line->start;
 		line->start = 0;
 	}
@@ -24,10 +28,10 @@ void nm_control_line_commit(struct nm_control_line *line, size_t n)
 }
 
 enum nm_control_line_verdict nm_control_line_next(
-	struct nm_control_line *line, const char **text, size_t *len)
+	struct nm_control_line *line, char **text, size_t *len)
 {
 	while (line->seen < line->end) {
-		const char *start = line->buf + line->start;
+		char *start = line->buf + line->start;
 		const char *newline = memchr(line->buf + line->seen, '\n', line->end - line->seen);
 		size_t n;
 

@@ -23,7 +23,8 @@ struct nm_control_line {
 
 /*
  * Where to read to: sets `room` and returns the number of bytes there, 0 when the buffer is full.
- * Moves what is left to the front; lines given out before are gone.
+ * Moves what is left to the front, and wipes where it was: lines may hold keys. Lines given out
+ * before are gone.
  */
 size_t nm_control_line_room(struct nm_control_line *line, char **room);
 
@@ -35,6 +36,6 @@ void nm_control_line_commit(struct nm_control_line *line, size_t n);
  * of nm_control_line_room. `text` and `len` are set for READY only.
  */
 enum nm_control_line_verdict nm_control_line_next(
-	struct nm_control_line *line, const char **text, size_t *len);
+	struct nm_control_line *line, char **text, size_t *len);
 
 #endif

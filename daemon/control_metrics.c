@@ -8,10 +8,11 @@
 #include <natmux/mux.h>
 #include <natmux/version.h>
 #include "daemon/control_json.h"
+#include "daemon/control_metrics.h"
 #include "daemon/control_request.h"
 #include "daemon/server.h"
 
-static void head(FILE *out, const char *name, const char *type, const char *help)
+void nm_metrics_head(FILE *out, const char *name, const char *type, const char *help)
 {
 	fprintf(out, "# HELP natmux_%s %s\n# TYPE natmux_%s %s\n", name, help, name, type);
 }
@@ -32,7 +33,7 @@ static void label(FILE *out, const char *text)
 static void class_metric(FILE *out, const char *name, const char *help,
 	const struct natmux_count counts[NATMUX_CLASS_COUNT], bool is_bytes)
 {
-	head(out, name, "counter", help);
+	nm_metrics_head(out, name, "counter", help);
 	for (int i = 0; i < NATMUX_CLASS_COUNT; i++)
 		fprintf(out, "natmux_%s{class=\"%s\"} %" PRIu64 "\n", name,
 			natmux_class_name((enum natmux_class)i),
@@ -46,13 +47,14 @@ static void print_stats(FILE *out, const struct natmux_stats *stats)
 	class_metric(out, "received_bytes_total", "UDP payload from the network.", stats->rx, true);
 	class_metric(out, "sent_datagrams_total", "Datagrams to the network.", stats->tx, false);
 	class_metric(out, "sent_bytes_total", "UDP payload to the network.", stats->tx, true);
-	head(out, "received_trains_total", "counter",
+	nm_metrics_head(out, "received_trains_total", "counter",
 		"Trains of datagrams (UDP_GRO) that they came in.");
 	fprintf(out, "natmux_received_trains_total %" PRIu64 "\n", stats->rx_trains);
-	head(out, "stun_lookalikes_total", "counter",
+	nm_metrics_head(out, "stun_lookalikes_total", "counter",
 		"ESP datagrams that carry the STUN cookie by chance or by intent.");
 	fprintf(out, "natmux_stun_lookalikes_total %" PRIu64 "\n", stats->stun_lookalikes);
-	head(out, "dropped_datagrams_total", "counter", "Datagrams that went no further.");
+	nm_metrics_head(
+		out, "dropped_datagrams_total", "counter", "Datagrams that went no further.");
 	for (int i = 0; i < NATMUX_DROP_COUNT; i++)
 		fprintf(out, "natmux_dropped_datagrams_total{reason=\"%s\"} %" PRIu64 "\n",
 			natmux_drop_name((enum natmux_drop)i), stats->drops[i]);
@@ -70,7 +72,7 @@ static void print_flows(FILE *out, const struct natmux_mux *mux)
 	uint64_t states[NATMUX_FLOW_ESTABLISHED + 1] = {0};
 
 	natmux_mux_flows(mux, count_flow, states);
-	head(out, "flows", "gauge", "Peers that natmux keeps, by state.");
+	nm_metrics_head(out, "flows", "gauge", "Peers that natmux keeps, by state.");
 	fprintf(out, "natmux_flows{state=\"new\"} %" PRIu64 "\n", states[NATMUX_FLOW_NEW]);
 	fprintf(out, "natmux_flows{state=\"answered\"} %" PRIu64 "\n",
 		states[NATMUX_FLOW_ANSWERED]);
@@ -112,7 +114,7 @@ static void print_sockets(FILE *out, struct nm_server *server)
 		char name[64];
 
 		snprintf(name, sizeof(name), "socket_%s", columns[i][0]);
-		head(out, name, columns[i][1], columns[i][2]);
+		nm_metrics_head(out, name, columns[i][1], columns[i][2]);
 		nm_server_sockets(server, socket_value, &column);
 	}
 }
@@ -145,7 +147,7 @@ static void print_servers(FILE *out, const struct natmux_mux *mux)
 		char name[64];
 
 		snprintf(name, sizeof(name), "stun_server_%s", columns[i][0]);
-		head(out, name, columns[i][1], columns[i][2]);
+		nm_metrics_head(out, name, columns[i][1], columns[i][2]);
 		natmux_mux_servers(mux, server_value, &column);
 	}
 }
@@ -155,14 +157,15 @@ static void print_all(FILE *out, struct nm_server *server)
 	const struct natmux_mux *mux = nm_server_mux(server);
 	uint64_t up_ms = nm_server_now_ms(server) - nm_server_started_ms(server);
 
-	head(out, "info", "gauge", "Always 1; the version is a label.");
+	nm_metrics_head(out, "info", "gauge", "Always 1; the version is a label.");
 	fprintf(out, "natmux_info{version=\"%s\"} 1\n", natmux_version());
-	head(out, "uptime_seconds", "gauge", "Seconds since natmuxd started.");
+	nm_metrics_head(out, "uptime_seconds", "gauge", "Seconds since natmuxd started.");
 	fprintf(out, "natmux_uptime_seconds %" PRIu64 ".%03d\n", up_ms / 1000, (int)(up_ms % 1000));
 	print_stats(out, natmux_mux_stats(mux));
 	print_flows(out, mux);
 	print_sockets(out, server);
 	print_servers(out, mux);
+	nm_metrics_print_sas(out, server);
 }
 
 int nm_control_metrics(struct nm_control_call *call)

@@ -15,7 +15,9 @@ struct nm_server;
 enum {
 	NM_CONTROL_DEPTH_MAX = 8, /* objects and arrays within each other in a request */
 	NM_CONTROL_MESSAGE = 512,
-	NM_CONTROL_FLOWS_MAX = 4096, /* flows in one answer */
+	NM_CONTROL_FLOWS_MAX = 4096,  /* flows in one answer */
+	NM_CONTROL_SAS_MAX = 4096,    /* SAs, or policies, in one answer */
+	NM_CONTROL_SA_METRICS = 1024, /* SAs in the metrics */
 };
 
 enum nm_control_stream {

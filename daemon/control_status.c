@@ -10,6 +10,7 @@
 #include "daemon/control_json.h"
 #include "daemon/control_request.h"
 #include "daemon/server.h"
+#include "daemon/user_plane.h"
 
 static void add_socket(void *user, const struct nm_server_socket *socket)
 {
@@ -76,6 +77,7 @@ static const char *handoff_name(enum nm_handoff handoff)
 	case NM_HANDOFF_RELAY: return "relay";
 	case NM_HANDOFF_INJECT: return "inject";
 	case NM_HANDOFF_UNIX: return "unix";
+	case NM_HANDOFF_NONE: return "none";
 	}
 	return NULL;
 }
@@ -98,6 +100,35 @@ static json_t *config_json(const struct nm_config *config)
 		nm_json_text(esp_name(config->esp)), "flows_max", (json_int_t)config->limits.flows);
 }
 
+static json_t *count_json(const struct nm_user_plane_count *count)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "packets", nm_json_count(count->packets),
+		"super_packets", nm_json_count(count->super_packets), "bytes",
+		nm_json_count(count->bytes), "drops", nm_json_count(count->drops));
+}
+
+/* The plane of esp = user and its device; null without. */
+static json_t *user_plane_json(struct nm_server *server)
+{
+	struct nm_user_plane *plane = nm_server_user_plane(server);
+	struct nm_user_plane_status status;
+
+	if (!plane)
+		return json_null();
+	nm_user_plane_get_status(plane, &status);
+	return json_pack(
+		"{s:o, s:I, s:b, s:b, s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:b}",
+		"tun", nm_json_text(status.tun), "mtu", (json_int_t)status.mtu, "gone",
+		(int)status.is_gone, "tso", (int)status.has_tso, "tso_why",
+		nm_json_text(status.tso_why), "uso", (int)status.has_uso, "uso_why",
+		nm_json_text(status.uso_why), "read", count_json(&status.read), "written",
+		count_json(&status.written), "bare", (int)status.has_bare, "bare_packets",
+		nm_json_count(status.bare_packets), "sas", (json_int_t)status.sas, "sas_max",
+		(json_int_t)status.sas_max, "policies", (json_int_t)status.policies, "policies_max",
+		(json_int_t)status.policies_max, "export_keys",
+		(int)nm_server_config(server)->user_plane.export_keys);
+}
+
 int nm_control_status(struct nm_control_call *call)
 {
 	struct nm_server *server = call->server;
@@ -106,12 +137,12 @@ int nm_control_status(struct nm_control_call *call)
 
 	nm_server_sockets(server, add_socket, &sockets);
 	natmux_mux_servers(mux, add_mapped, &mapped);
-	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
 		natmux_version(), "pid", (json_int_t)getpid(), "uptime_ms",
 		nm_json_count(nm_server_now_ms(server) - nm_server_started_ms(server)), "config",
 		config_json(nm_server_config(server)), "capabilities",
 		nm_json_text(nm_server_capabilities(server)), "flows", flow_counts(mux), "sockets",
-		sockets, "mapped", mapped);
+		sockets, "mapped", mapped, "user_plane", user_plane_json(server));
 	return 0;
 }
 

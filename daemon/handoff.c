@@ -7,21 +7,27 @@
 #include "daemon/config.h"
 #include "dispatcher/alias.h"
 
+/* NULL where there is nobody to hand anything to. */
 static const struct nm_handoff_kind *kind_of(const struct nm_config *config)
 {
 	switch (config->handoff) {
 	case NM_HANDOFF_RELAY: return &nm_handoff_relay;
 	case NM_HANDOFF_INJECT: return &nm_handoff_inject;
 	case NM_HANDOFF_UNIX: return &nm_handoff_unix;
+	case NM_HANDOFF_NONE: break;
 	}
-	return &nm_handoff_relay;
+	return NULL;
 }
 
 int nm_handoff_open(const struct nm_handoff_setup *setup, struct nm_handoff_link **handoff)
 {
 	const struct nm_handoff_kind *kind = kind_of(setup->config);
-	int err = kind->open(setup, handoff);
+	int err;
 
+	*handoff = NULL;
+	if (!kind)
+		return 0;
+	err = kind->open(setup, handoff);
 	if (err < 0)
 		return err;
 	(*handoff)->kind = kind;
@@ -48,7 +54,7 @@ void nm_handoff_free(struct nm_handoff_link *handoff)
 int nm_handoff_alias_reserve(
 	struct nm_handoff_link *handoff, uint32_t flow, const struct natmux_addr *alias)
 {
-	if (!handoff->kind->alias_reserve)
+	if (!handoff || !handoff->kind->alias_reserve)
 		return NATMUX_EUNSUPPORTED;
 	return handoff->kind->alias_reserve(handoff, flow, alias);
 }

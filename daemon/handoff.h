@@ -47,8 +47,8 @@ struct nm_handoff_link {
 extern const struct nm_handoff_kind nm_handoff_relay, nm_handoff_inject, nm_handoff_unix;
 
 /*
- * Opens the handoff that the configuration names. Failures are logged. NATMUX_E…, whatever the
- * device or socket said.
+ * Opens the handoff that the configuration names; NULL is that of handoff = none, good for all that
+ * follows. Failures are logged. NATMUX_E…, whatever the device or socket said.
  */
 int nm_handoff_open(const struct nm_handoff_setup *setup, struct nm_handoff_link **handoff);
 

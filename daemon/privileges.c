@@ -23,11 +23,21 @@ enum { PORT_FIRST_UNPRIVILEGED = 1024 };
 size_t nm_privileges_needed(
 	const struct nm_config *config, struct nm_privilege needed[static NM_PRIVILEGES_MAX])
 {
+	bool has_user_plane = config->esp == NM_ESP_USER;
 	size_t n = 0;
 
 	if (nm_config_tun(config))
 		needed[n++] = (struct nm_privilege){
 			"CAP_NET_ADMIN", "to make the TUN device of the handoff", true};
+	if (has_user_plane) {
+		needed[n++] = (struct nm_privilege){
+			"CAP_NET_ADMIN", "to make the TUN device of the user plane", true};
+		needed[n++] =
+			config->user_plane.bare_esp
+				? (struct nm_privilege){"CAP_NET_RAW", "to receive bare ESP", true}
+				: (struct nm_privilege){
+					  "CAP_NET_RAW", "to prove that device's offloads", false};
+	}
 	if (config->port < PORT_FIRST_UNPRIVILEGED)
 		needed[n++] = (struct nm_privilege){
 			"CAP_NET_BIND_SERVICE", "to bind a port below 1024", true};
@@ -38,7 +48,7 @@ size_t nm_privileges_needed(
 	if (*config->device)
 		needed[n++] = (struct nm_privilege){"CAP_NET_RAW",
 			"to bind the port to a device, on kernels before 5.7", false};
-	if (!nm_config_tun(config))
+	if (!nm_config_tun(config) && !has_user_plane)
 		needed[n++] = (struct nm_privilege){"CAP_NET_ADMIN",
 			"to keep IPsec policies off the port's own socket (XFRM bypass)", false};
 	needed[n++] = (struct nm_privilege){

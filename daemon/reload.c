@@ -11,6 +11,7 @@
 #include "daemon/options.h"
 #include "daemon/server_parts.h"
 #include "daemon/service.h"
+#include "daemon/user_plane.h"
 
 static const struct nm_config_peer *find_peer(const struct nm_config *config, const char *name)
 {
@@ -205,6 +206,17 @@ static int check_aliases(struct nm_server *server, const struct nm_config *confi
 	return check.err;
 }
 
+static void apply_keepalive(struct nm_server *server, const struct nm_config *config)
+{
+	uint32_t interval_ms = config->keepalive.interval_s * 1000;
+
+	if (config->keepalive.mode == NATMUX_KEEPALIVE_OFF)
+		interval_ms = 0;
+	natmux_esp_set_keepalive(
+		nm_user_plane_esp(server->user_plane), nm_server_now_ms(server), interval_ms);
+	nm_user_plane_changed(server->user_plane);
+}
+
 /* From here on nothing may fail: everything was checked before. */
 static void change_over(struct nm_server *server, struct nm_config *config)
 {
@@ -217,6 +229,8 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	natmux_mux_reconfigure(server->mux, &mux);
 	if (config->gro != before->gro || config->gso != before->gso)
 		natmux_uv_set_offloads(server->net, config->gro, config->gso);
+	if (server->user_plane)
+		apply_keepalive(server, config);
 	nm_server_apply_peers(server, before);
 	nm_server_apply_stun_servers(server, before);
 	natmux_uv_flush_output(server->net);
@@ -236,6 +250,10 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 		report.name = config->name;
 		if (err == 0)
 			err = check_aliases(server, config, &report);
+		/* SAs and policies: of all parts only they may yet be refused. */
+		if (err == 0 && server->user_plane)
+			err = nm_user_plane_reload(
+				server->user_plane, server->config, config, message, size);
 		if (err < 0)
 			nm_config_free(config);
 	}

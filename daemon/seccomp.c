@@ -99,6 +99,10 @@ static const char *const allowed[] = {
 	"mremap",
 	"munmap",
 	"madvise",
+	/* keys of new SAs: never swapped */
+	"mlock",
+	"mlock2",
+	"munlock",
 	"futex",
 	"futex_time64",
 	"set_robust_list",

@@ -18,6 +18,7 @@
 #include "daemon/seccomp.h"
 #include "daemon/server_parts.h"
 #include "daemon/service.h"
+#include "daemon/user_plane.h"
 
 struct natmux_mux *nm_server_mux(struct nm_server *server)
 {
@@ -32,6 +33,11 @@ uv_loop_t *nm_server_loop(struct nm_server *server)
 const struct nm_config *nm_server_config(const struct nm_server *server)
 {
 	return server->config;
+}
+
+struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
+{
+	return server->user_plane;
 }
 
 uint64_t nm_server_now_ms(const struct nm_server *server)
@@ -154,6 +160,54 @@ static void on_event(void *user, const struct natmux_event *event)
 	nm_control_event(server->control, event);
 }
 
+/* The plane tells of no reason more than once a second. */
+static void log_esp_event(const struct natmux_log *log, const struct natmux_esp_event *event)
+{
+	const char *direction = event->direction == NATMUX_SA_IN ? "in" : "out";
+	char remote[NATMUX_ADDR_TEXT], before[NATMUX_ADDR_TEXT];
+
+	natmux_addr_format(&event->path.remote, remote);
+	switch (event->type) {
+	case NATMUX_ESP_EVENT_SOFT:
+		nm_log(log, NATMUX_LOG_INFO,
+			"SA %s 0x%08" PRIx32 " (reqid %" PRIu32
+			"): a soft limit is reached, it wants a successor",
+			direction, event->spi, event->reqid);
+		break;
+	case NATMUX_ESP_EVENT_HARD:
+		nm_log(log, NATMUX_LOG_WARNING,
+			"SA %s 0x%08" PRIx32 " (reqid %" PRIu32
+			"): a hard limit is reached, it is dead",
+			direction, event->spi, event->reqid);
+		break;
+	case NATMUX_ESP_EVENT_MOVED:
+		nm_log(log, NATMUX_LOG_INFO,
+			"SA %s 0x%08" PRIx32 " (reqid %" PRIu32 "): its peer moved from %s to %s",
+			direction, event->spi, event->reqid,
+			natmux_addr_format(&event->path_before.remote, before), remote);
+		break;
+	case NATMUX_ESP_EVENT_ACQUIRE:
+		nm_log(log, NATMUX_LOG_INFO,
+			"a policy wants an SA with reqid %" PRIu32 ", and there is none",
+			event->reqid);
+		break;
+	case NATMUX_ESP_EVENT_AUDIT:
+		nm_log(log, NATMUX_LOG_WARNING,
+			"ESP dropped, %s: SPI 0x%08" PRIx32 " sequence %" PRIu32 " from %s",
+			natmux_drop_name(event->drop), event->spi, event->sequence, remote);
+		break;
+	case NATMUX_ESP_EVENT_COUNT: break;
+	}
+}
+
+static void on_esp_event(void *user, const struct natmux_esp_event *event)
+{
+	struct nm_server *server = user;
+
+	log_esp_event(&server->log, event);
+	nm_control_esp_event(server->control, event);
+}
+
 static int open_mux(struct nm_server *server)
 {
 	const struct natmux_random random = {.fill = fill_random};
@@ -222,6 +276,23 @@ static int open_handoff(struct nm_server *server)
 	return nm_handoff_open(&setup, &server->handoff);
 }
 
+static int open_user_plane(struct nm_server *server)
+{
+	struct nm_user_plane_setup setup = {
+		.loop = &server->loop,
+		.config = server->config,
+		.mux = server->mux,
+		.log = server->log,
+		.send = send_trains,
+		.event = on_esp_event,
+		.user = server,
+	};
+
+	if (server->config->esp != NM_ESP_USER)
+		return 0;
+	return nm_user_plane_open(&setup, &server->user_plane);
+}
+
 static int open_control(struct nm_server *server)
 {
 	char message[NM_CONFIG_MESSAGE_SIZE];
@@ -248,6 +319,7 @@ static int confine(struct nm_server *server)
 static void stop(struct nm_server *server)
 {
 	nm_service_stopping();
+	nm_user_plane_close(server->user_plane);
 	nm_handoff_close(server->handoff);
 	nm_control_free(server->control, NULL, NULL);
 	server->control = NULL;
@@ -309,6 +381,9 @@ static int start(struct nm_server *server)
 		err = open_net(server);
 	if (err == 0)
 		err = open_handoff(server);
+	/* After the handoff, which would have ESP otherwise. */
+	if (err == 0)
+		err = open_user_plane(server);
 	if (err == 0)
 		err = nm_server_apply_peers(server, NULL);
 	if (err == 0)
@@ -350,6 +425,7 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 	uv_run(&server->loop, UV_RUN_DEFAULT);
 	if (err == 0 && server->has_failed)
 		err = NATMUX_ESYSTEM;
+	nm_user_plane_free(server->user_plane);
 	nm_handoff_free(server->handoff);
 	natmux_mux_free(server->mux);
 	uv_loop_close(&server->loop);

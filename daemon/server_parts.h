@@ -10,6 +10,7 @@ struct nm_config;
 struct nm_options;
 struct nm_control;
 struct nm_handoff_link;
+struct nm_user_plane;
 
 struct nm_server {
 	uv_loop_t loop;
@@ -20,6 +21,7 @@ struct nm_server {
 	struct natmux_mux *mux;
 	struct natmux_uv *net;
 	struct nm_handoff_link *handoff;
+	struct nm_user_plane *user_plane; /* NULL unless esp = user */
 	struct nm_control *control;
 	char capabilities[128];
 	uint64_t started_ms;

@@ -4,28 +4,14 @@
 
 #include <errno.h>
 #include <string.h>
-#include "base/log.h"
 
-static void tell(struct nm_tun *tun, const char *call, int error)
+static void note(struct nm_tun *tun, const char *call, int error)
 {
-	unsigned int bit = (unsigned int)error % 256;
-	uint64_t mask = UINT64_C(1) << bit % 64;
-
-	if (tun->told[bit / 64] & mask)
-		return;
-	tun->told[bit / 64] |= mask;
-	nm_log(&tun->log, NATMUX_LOG_WARNING, "TUN %s: %s: %s; from now on only counted", tun->name,
-		call, strerror(error));
-}
-
-/* After `ip link delete` every call on the descriptor fails. */
-static void note_gone(struct nm_tun *tun, int error)
-{
-	if ((error != EBADFD && error != ENODEV) || tun->status.is_gone)
-		return;
-	tun->status.is_gone = true;
-	nm_log(&tun->log, NATMUX_LOG_ERROR, "TUN %s: the device was deleted (restart natmuxd)",
-		tun->name);
+	if (nm_tun_link_is_gone(error) && !tun->status.is_gone) {
+		tun->status.is_gone = true;
+		nm_tun_link_tell_gone(&tun->link);
+	}
+	nm_tun_link_tell(&tun->link, &tun->told, call, error);
 }
 
 ssize_t nm_tun_write_one(struct nm_tun *tun, const struct nm_packet *packet)
@@ -38,7 +24,7 @@ ssize_t nm_tun_write_one(struct nm_tun *tun, const struct nm_packet *packet)
 	};
 
 	if (!tun->has_vnet)
-		return tun->sys->writev(tun->fd, iov + 1, 2);
+		return tun->link.sys->writev(tun->fd, iov + 1, 2);
 	if (packet->segment > 0) {
 		vnet.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 		vnet.gso_type = VIRTIO_NET_HDR_GSO_UDP_L4;
@@ -47,7 +33,7 @@ ssize_t nm_tun_write_one(struct nm_tun *tun, const struct nm_packet *packet)
 		vnet.csum_start = packet->header_len - 8; /* the UDP header is the last */
 		vnet.csum_offset = 6;
 	}
-	return tun->sys->writev(tun->fd, iov, 3);
+	return tun->link.sys->writev(tun->fd, iov, 3);
 }
 
 static bool write_packet(struct nm_tun *tun, const struct nm_packet *packet)
@@ -60,8 +46,7 @@ static bool write_packet(struct nm_tun *tun, const struct nm_packet *packet)
 		error = errno;
 	}
 	tun->status.write_errors++;
-	note_gone(tun, error);
-	tell(tun, "write", error);
+	note(tun, "write", error);
 	return false;
 }
 
@@ -95,14 +80,13 @@ static bool is_whole(const struct nm_tun *tun, const uint8_t *data, size_t len)
 /* Reads one packet to `data`; 0 when nothing waits or the device failed. */
 static size_t read_raw(struct nm_tun *tun, uint8_t *data)
 {
-	ssize_t n = tun->sys->read(tun->fd, data, NM_TUN_PACKET_MAX);
+	ssize_t n = tun->link.sys->read(tun->fd, data, NM_TUN_PACKET_MAX);
 
 	if (n >= 0)
 		return (size_t)n;
 	if (errno != EAGAIN && errno != EINTR) {
 		tun->status.read_errors++;
-		note_gone(tun, errno);
-		tell(tun, "read", errno);
+		note(tun, "read", errno);
 	}
 	return 0;
 }
@@ -150,7 +134,7 @@ int nm_tun_fd(const struct nm_tun *tun)
 
 const char *nm_tun_name(const struct nm_tun *tun)
 {
-	return tun->name;
+	return tun->link.name;
 }
 
 const struct nm_tun_status *nm_tun_status(const struct nm_tun *tun)

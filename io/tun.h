@@ -11,13 +11,9 @@
 #include <natmux/log.h>
 #include "base/packet.h"
 #include "io/sys.h"
+#include "io/tun_link.h"
 
 struct nm_tun;
-
-struct nm_tun_address {
-	struct natmux_addr ip; /* family 0: none */
-	uint8_t bits;          /* of the network reached through the device */
-};
 
 struct nm_tun_config {
 	const struct nm_sys *sys;

@@ -3,7 +3,6 @@
 #ifndef NM_TUN_DEVICE_H
 #define NM_TUN_DEVICE_H
 
-#include <net/if.h>
 #include <linux/virtio_net.h>
 #include "io/tun.h"
 
@@ -20,13 +19,11 @@ enum {
 };
 
 struct nm_tun {
-	const struct nm_sys *sys;
-	struct natmux_log log;
+	struct nm_tun_link link;
 	int fd;
-	char name[IFNAMSIZ];
 	bool has_vnet; /* a virtio_net_hdr goes before each packet */
 	uint8_t *buffer;
-	uint64_t told[4]; /* bit per errno: the log has it */
+	struct nm_tun_told told;
 	struct nm_tun_status status;
 };
 

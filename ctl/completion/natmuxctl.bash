@@ -23,10 +23,60 @@ _natmuxctl_list() {
 	compopt -o nospace 2>/dev/null
 }
 
+# sa and policy: the words of ip-xfrm(8) and natmux.conf(5), and what some of them may be.
+_natmuxctl_sa() {
+	local command=$1 word=$2 before=$3 place=$4 words
+	local sub=${COMP_WORDS[COMP_CWORD - place + 1]} suites="aes128gcm16 aes192gcm16 aes256gcm16
+		aes128gcm12 aes192gcm12 aes256gcm12 aes128gcm8 aes192gcm8 aes256gcm8
+		chacha20poly1305 aes128gmac aes192gmac aes256gmac aes128-sha1 aes192-sha1
+		aes256-sha1 aes128-sha256 aes192-sha256 aes256-sha256 aes128-sha384 aes192-sha384
+		aes256-sha384 aes128-sha512 aes192-sha512 aes256-sha512 null-sha1 null-sha256
+		null-sha384 null-sha512"
+
+	if ((place == 1)); then
+		words="add del list flush --help"
+		[[ $command == policy ]] || words+=" export"
+		# Options are taken before the word, too.
+		[[ $command == sa && $word == --* ]] && words="--verbose --wireshark --yes --help"
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+		return
+	fi
+	case $before in
+	key-file)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return ;;
+	dir | direction) words="in out" ;;
+	mode) words="tunnel transport" ;;
+	suite) words=$suites ;;
+	roam) words="yes port-only no" ;;
+	esn | ecn) words="yes no" ;;
+	df) words="copy set clear" ;;
+	action) words="protect bypass discard" ;;
+	proto) words="tcp udp udplite sctp dccp icmp ipv6-icmp" ;;
+	limit) words="byte-soft byte-hard packet-soft packet-hard time-soft time-hard" ;;
+	spi | remote | local | reqid | src | dst | sport | dport | priority | replay-window | \
+		dscp | tfc-pad | *-soft | *-hard)
+		return ;;
+	*)
+		case $command,$sub in
+		sa,add) words="dir spi suite key-file mode local remote reqid esn replay-window
+			roam limit df dscp ecn tfc-pad sel src dst proto sport dport" ;;
+		sa,del | sa,flush) words="dir spi reqid remote" ;;
+		sa,list) words="dir spi reqid remote --verbose" ;;
+		sa,export) words="--wireshark --yes" ;;
+		policy,add) words="src dst proto sport dport priority action reqid" ;;
+		policy,del) words="src dst proto sport dport priority" ;;
+		esac
+		words+=" --help" ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
 _natmuxctl() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} at command words
-	local commands="status flows stats drops servers aliases events metrics reload capture
-		version doctor help"
+	local commands="status flows stats drops servers aliases events sa policy metrics reload
+		capture version doctor help"
 
 	COMPREPLY=()
 	at=$(_natmuxctl_command)
@@ -58,6 +108,10 @@ _natmuxctl() {
 		doctor,--port | doctor,-p | stats,--watch | stats,-w)
 		return ;;
 	esac
+	if [[ $command == sa || $command == policy ]]; then
+		_natmuxctl_sa "$command" "$word" "$before" $((COMP_CWORD - at))
+		return
+	fi
 	case $command in
 	flows) words="--limit" ;;
 	stats) words="--watch" ;;

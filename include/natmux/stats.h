@@ -45,6 +45,19 @@
 	X(UDP_SEND, "udp-send", "the UDP socket did not take the datagram")                        \
 	X(UDP_TRUNCATED, "udp-truncated", "datagram longer than the receive buffer")               \
 	X(PATH_LOCAL, "path-local", "no socket of natmux has the local address to send from")      \
+	X(ESP_NO_SA, "esp-no-sa", "ESP with an SPI that no SA has")                                \
+	X(ESP_SHORT, "esp-short", "too short for the SA's suite, or not of its alignment")         \
+	X(ESP_REPLAY, "esp-replay", "sequence number seen before, or older than the window")       \
+	X(ESP_ICV, "esp-icv", "not authentic: the ICV is wrong")                                   \
+	X(ESP_PADDING, "esp-padding", "authentic, but the padding is not 1, 2, 3 and so on")       \
+	X(ESP_INNER, "esp-inner", "what was sealed is no IP packet of the SA's mode")              \
+	X(ESP_SELECTOR, "esp-selector", "inner packet that the SA's selectors do not allow")       \
+	X(ESP_ECN, "esp-ecn", "congestion mark on a packet whose ends do not know ECN")            \
+	X(ESP_DEAD, "esp-dead", "SA reached a hard limit, or used up its sequence numbers")        \
+	X(OUT_FORMAT, "out-format", "packet from the TUN device that contradicts itself")          \
+	X(OUT_POLICY, "out-policy", "no policy for the packet, or one that discards it")           \
+	X(OUT_NO_SA, "out-no-sa", "the policy's SA is not there")                                  \
+	X(OUT_TOO_BIG, "out-too-big", "packet too long for the path")                              \
 	X(FLOWS_PREFIX, "flows-prefix", "would open a flow, but its source prefix has too many")
 
 enum natmux_drop {

@@ -37,6 +37,11 @@ static void on_tick(uv_timer_t *timer)
 	struct natmux_event event = {.type = NATMUX_EVENT_FLOW_ESTABLISHED,
 		.path = {fake_addr("192.0.2.1:4500"), fake_addr("198.51.100.7:1027")}};
 
+	struct natmux_esp_event esp_event = {.type = NATMUX_ESP_EVENT_AUDIT,
+		.drop = NATMUX_DROP_ESP_ICV,
+		.spi = 0x1001,
+		.path = event.path};
+
 	(void)timer;
 	fake.now_ms += 20;
 	fake.stats.rx[NATMUX_CLASS_ESP].datagrams += 2000;
@@ -46,6 +51,7 @@ static void on_tick(uv_timer_t *timer)
 	show(NATMUX_CLASS_STUN, false, stun, sizeof(stun), "192.0.2.1:4500", "203.0.113.3:3478");
 	show(NATMUX_CLASS_KEEPALIVE, true, keepalive, 1, "0.0.0.0:0", "198.51.100.7:1027");
 	nm_control_event(control, &event);
+	nm_control_esp_event(control, &esp_event);
 }
 
 static void stop(void)
@@ -79,6 +85,8 @@ int main(int argc, char **argv)
 	if (argc < 2 || !loop)
 		return 2;
 	fake_server_init(&fake, loop);
+	fake.config.user_plane.export_keys = true;
+	fake_server_add_plane(&fake);
 	if (argc > 2) {
 		fake.reload_result = NATMUX_EINVAL;
 		fake.reload_message = argv[2];

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/offload.h"
+#include "daemon/config_selector.h"
+
 static struct fake_server *fake_of(const struct nm_server *server)
 {
 	return (struct fake_server *)(uintptr_t)server;
@@ -119,11 +122,161 @@ void fake_server_init(struct fake_server *fake, uv_loop_t *loop)
 	fake->aliases_n = 2;
 }
 
+/* Sealed packets, as they wait for the test to bring them in. */
+static uint8_t wire[16][256];
+static uint32_t wire_len;
+static size_t wire_n;
+
+static void keep_trains(void *user, const struct natmux_train *trains, size_t n)
+{
+	(void)user;
+	for (size_t i = 0; i < n && wire_n < 16; i++) {
+		wire_len = trains[i].len;
+		memcpy(wire[wire_n++], trains[i].data, wire_len);
+	}
+}
+
+static void ignore_packet(void *user, const struct nm_gathered *packet)
+{
+	(void)user;
+	(void)packet;
+}
+
+static void fill(void *user, void *buf, size_t len)
+{
+	(void)user;
+	memset(buf, 0x5a, len);
+}
+
+static struct natmux_esp *make_esp(bool keeps_keys)
+{
+	struct natmux_esp_config config;
+	struct natmux_esp *esp;
+
+	natmux_esp_config_init(&config);
+	config.engine = "openssl"; /* has every suite, on every machine */
+	config.sas_max = 8;
+	config.policies_max = 8;
+	config.keeps_keys = keeps_keys;
+	config.random.fill = fill;
+	config.send = keep_trains;
+	config.deliver = ignore_packet;
+	if (natmux_esp_new(&config, &esp) < 0)
+		abort();
+	return esp;
+}
+
+static void fill_sa(struct nm_config_sa *sa, const char *name, enum natmux_sa_direction direction,
+	enum natmux_suite suite, const char *remote)
+{
+	*sa = (struct nm_config_sa){.direction = direction,
+		.spi = 0x1001,
+		.suite = suite,
+		.remote = fake_addr(remote),
+		.reqid = 7,
+		.replay_window = 1024,
+		.roam = NATMUX_ROAM_YES,
+		.dscp = -1,
+		.ecn = true};
+	strcpy(sa->name, name);
+}
+
+static void add_sa(struct natmux_esp *esp, const struct nm_config_sa *sa)
+{
+	static const uint8_t key[NATMUX_SUITE_KEY_MAX] = {0xde, 0xad, 0xbe, 0xef};
+	struct natmux_sa_config config;
+
+	nm_config_sa_fill(sa, 4500, &config);
+	config.key = key;
+	config.key_len = natmux_suite_key_len(sa->suite);
+	if (natmux_esp_sa_add(esp, 900000, &config) < 0)
+		abort();
+}
+
+/* Ten packets go out; of these some come in, in another order, twice, or broken. */
+static void run_packets(struct natmux_esp *esp)
+{
+	static const struct {
+		uint8_t packet, broken_octet;
+	} order[] = {{1, 0}, {2, 0}, {5, 0}, {4, 0}, {3, 0}, {5, 0}, {6, 60}, {10, 0}};
+	uint8_t packet[40] = {0x45, 0, 0, 40, [8] = 64, [9] = 17, [12] = 10, 1, 0, 1, 10, 2, 0, 1};
+	struct nm_inner inner = {.data = packet, .len = sizeof(packet)};
+
+	wire_n = 0;
+	for (int i = 0; i < 10; i++)
+		natmux_esp_output(esp, 999000, &inner, 1);
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		uint8_t copy[256];
+		struct natmux_train train = {.data = copy, .len = wire_len};
+
+		memcpy(copy, wire[order[i].packet - 1], wire_len);
+		copy[order[i].broken_octet] ^= order[i].broken_octet > 0;
+		train.path = fake_path("192.0.2.1:4500", "198.51.100.7:1027");
+		natmux_esp_input(esp, 999500, &train, 1);
+	}
+}
+
+static void fill_policy(
+	struct nm_config_policy *policy, const char *name, uint32_t priority, const char *selector)
+{
+	*policy = (struct nm_config_policy){.priority = priority};
+	strcpy(policy->name, name);
+	if (nm_selector_parse(selector, &policy->selector) < 0)
+		abort();
+}
+
+void fake_server_add_plane(struct fake_server *fake)
+{
+	static struct natmux_esp *kept; /* the last one: nobody ends a fake */
+	static struct nm_config_sa sas[3];
+	static struct nm_config_policy policies[2];
+	struct natmux_policy policy;
+
+	natmux_esp_free(kept);
+	fake->esp = kept = make_esp(fake->config.user_plane.export_keys);
+	fill_sa(&sas[0], "branch-in", NATMUX_SA_IN, NATMUX_SUITE_AES128GCM16, "198.51.100.7:1027");
+	fill_sa(&sas[1], "branch-out", NATMUX_SA_OUT, NATMUX_SUITE_AES128GCM16,
+		"198.51.100.7:1027");
+	fill_sa(&sas[2], "", NATMUX_SA_OUT, NATMUX_SUITE_AES256_SHA512, "[2001:db8:ffff::2]:4500");
+	nm_selector_parse("src 10.1.0.0/16 dst 10.2.0.0/16", &sas[0].selectors[0]);
+	sas[0].selectors_len = 1;
+	sas[2].spi = 0xc0ffee01;
+	sas[2].esn = true;
+	sas[2].reqid = 8;
+	sas[2].dscp = 46;
+	sas[2].soft.bytes = UINT64_C(1) << 40;
+	sas[2].hard = (struct natmux_lifetime){UINT64_C(2) << 40, 5000000000, 86400};
+	fill_policy(&policies[0], "rest", 20, "src ::/0 dst ::/0");
+	policies[0].action = NATMUX_POLICY_DISCARD;
+	fill_policy(&policies[1], "branch", 10, "src 10.1.0.0/16 dst 10.2.0.0/16");
+	policies[1].reqid = 7;
+	for (size_t i = 0; i < 3; i++)
+		add_sa(fake->esp, &sas[i]);
+	for (size_t i = 0; i < 2; i++) {
+		nm_config_policy_fill(&policies[i], &policy);
+		natmux_esp_policy_add(fake->esp, &policy);
+	}
+	run_packets(fake->esp);
+	fake->config.esp = NM_ESP_USER;
+	fake->config.listen[0] = fake_addr("0.0.0.0:4500");
+	fake->config.listen[1] = fake_addr("[::]:4500");
+	fake->config.listen_len = 2;
+	fake->config.sas = sas;
+	fake->config.sas_len = 2; /* the third came by natmuxctl */
+	fake->config.policies = policies;
+	fake->config.policies_len = 2;
+}
+
 void fake_server_tap(struct fake_server *fake, enum natmux_class cls, bool is_sent,
 	const struct natmux_train *train)
 {
 	if (fake->tap && fake->tap_mask & 1u << cls)
 		fake->tap(fake->tap_user, cls, is_sent, train);
+}
+
+struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
+{
+	return fake_of(server)->esp ? (struct nm_user_plane *)server : NULL;
 }
 
 /* daemon/server.h */
@@ -224,4 +377,44 @@ void natmux_mux_set_tap(struct natmux_mux *mux, uint32_t mask,
 	fake->tap_mask = mask;
 	fake->tap = tap;
 	fake->tap_user = user;
+}
+
+/* daemon/user_plane.h */
+
+static struct fake_server *fake_of_plane(const struct nm_user_plane *plane)
+{
+	return (struct fake_server *)(uintptr_t)plane;
+}
+
+struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
+{
+	return plane ? fake_of_plane(plane)->esp : NULL;
+}
+
+void nm_user_plane_changed(struct nm_user_plane *plane)
+{
+	fake_of_plane(plane)->plane_changes++;
+}
+
+static void count_sa(void *user, const struct natmux_sa_info *info)
+{
+	(void)info;
+	++*(uint32_t *)user;
+}
+
+void nm_user_plane_get_status(
+	const struct nm_user_plane *plane, struct nm_user_plane_status *status)
+{
+	*status = (struct nm_user_plane_status){.tun = "natmux1",
+		.mtu = 1438,
+		.has_tso = true,
+		.uso_why = "TUNSETOFFLOAD: Invalid argument",
+		.read = {1000, 200, 9000000, 0},
+		.written = {900, 100, 8000000, 3},
+		.has_bare = true,
+		.bare_packets = 42,
+		.policies = 2,
+		.sas_max = 1024,
+		.policies_max = 1024};
+	natmux_esp_sas(fake_of_plane(plane)->esp, count_sa, &status->sas);
 }

@@ -9,6 +9,7 @@
 #include <natmux/mux.h>
 #include "daemon/config.h"
 #include "daemon/server.h"
+#include "daemon/user_plane.h"
 
 struct fake_server {
 	uv_loop_t *loop;
@@ -27,6 +28,9 @@ struct fake_server {
 	int reload_result;
 	const char *reload_message;
 	unsigned int reloads;
+	/* A real plane without device; NULL: esp is not user. */
+	struct natmux_esp *esp;
+	unsigned int plane_changes;
 	/* What the control server set. */
 	uint32_t tap_mask;
 	void (*tap)(
@@ -36,6 +40,12 @@ struct fake_server {
 
 /* A server with a bit of everything in it, always the same. */
 void fake_server_init(struct fake_server *fake, uv_loop_t *loop);
+
+/*
+ * Gives it a plane of esp = user: three SAs, through two of which some packets went and some got
+ * lost, and two policies. The one before is freed.
+ */
+void fake_server_add_plane(struct fake_server *fake);
 
 struct nm_server *fake_server_of(struct fake_server *fake);
 

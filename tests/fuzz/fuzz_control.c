@@ -19,6 +19,8 @@ static void init(void)
 	if (fake.capabilities)
 		return;
 	fake_server_init(&fake, NULL);
+	fake.config.user_plane.export_keys = true;
+	fake_server_add_plane(&fake);
 	nm_control_events_push(&events, 1, &event);
 }
 
@@ -44,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nm_control_line line = {.buf = malloc(NM_CONTROL_LINE_MAX + 1)};
 	enum nm_control_line_verdict verdict = NM_CONTROL_LINE_NONE;
-	const char *text;
+	char *text;
 	size_t len;
 
 	init();

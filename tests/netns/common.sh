@@ -10,6 +10,8 @@ datagrams=$tests/tools/datagrams.py
 . "$top/tools/lib/netns.sh"
 # shellcheck source=tools/lib/natmux.sh
 . "$top/tools/lib/natmux.sh"
+# shellcheck source=tools/lib/esp.sh
+. "$top/tools/lib/esp.sh"
 # shellcheck source=tools/lib/charon.sh
 . "$top/tools/lib/charon.sh"
 # shellcheck source=tools/lib/tap.sh

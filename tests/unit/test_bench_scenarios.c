@@ -52,7 +52,8 @@ static int run(const struct nm_scenario *scenario, const char *line)
 static void test_exit_codes(void **state)
 {
 	static const struct nm_scenario *const scenarios[] = {&nm_scenario_classify,
-		&nm_scenario_dispatch, &nm_scenario_receive, &nm_scenario_memory};
+		&nm_scenario_dispatch, &nm_scenario_receive, &nm_scenario_memory,
+		&nm_scenario_crypto, &nm_scenario_esp, &nm_scenario_tunnel, &nm_scenario_compare};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(scenarios); i++) {
@@ -70,6 +71,9 @@ static void test_exit_codes(void **state)
 	}
 	assert_int_equal(
 		run(&nm_scenario_classify, "classify --pcap /nonexistent"), NM_EXIT_FAILED);
+	assert_int_equal(run(&nm_scenario_crypto, "crypto --suite rot13"), NM_EXIT_USAGE);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --traffic pigeon"), NM_EXIT_USAGE);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --offloads maybe"), NM_EXIT_USAGE);
 	assert_int_equal(run(&nm_scenario_memory, "memory --natmuxd /nonexistent --repeat 1"),
 		NM_EXIT_FAILED);
 	assert_int_equal(
@@ -236,6 +240,10 @@ static void test_interruption(void **state)
 	assert_int_equal(run(&nm_scenario_dispatch, "dispatch"), NM_EXIT_FAILED);
 	assert_int_equal(run(&nm_scenario_receive, "receive"), NM_EXIT_FAILED);
 	assert_int_equal(run(&nm_scenario_classify, "classify --memory 1"), NM_EXIT_FAILED);
+	assert_int_equal(run(&nm_scenario_crypto, "crypto --all"), NM_EXIT_FAILED);
+	assert_int_equal(run(&nm_scenario_esp, "esp --sealing"), NM_EXIT_FAILED);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel"), NM_EXIT_FAILED);
+	assert_int_equal(run(&nm_scenario_compare, "compare"), NM_EXIT_FAILED);
 }
 
 int main(void)

@@ -82,10 +82,17 @@ static void test_defaults(void **state)
 	assert_int_equal(config->relay.pool6.bits, 112);
 	assert_int_equal(config->relay.daemon_port, 14500);
 	assert_int_equal(config->relay.peer_port, 4500);
+	assert_string_equal(config->user_plane.tun, "natmux1");
+	assert_int_equal(config->user_plane.address4.addr.family, NATMUX_FAMILY_NONE);
+	assert_int_equal(config->user_plane.mtu, 0);
+	assert_int_equal(config->user_plane.sas, 1024);
+	assert_int_equal(config->user_plane.path_mtu, 1500);
+	assert_true(config->user_plane.offload && !config->user_plane.export_keys);
 	assert_string_equal(config->unix_handoff.path, "/run/natmux/handoff.sock");
 	assert_int_equal(config->unix_handoff.clients, 8);
 	assert_int_equal(config->unix_handoff.queue, 256);
 	assert_int_equal(config->peers_len + config->servers_len, 0);
+	assert_int_equal(config->sas_len + config->policies_len, 0);
 	assert_string_equal(config->name, "natmux.conf");
 	nm_config_free(config);
 	nm_config_free(NULL);
@@ -145,76 +152,150 @@ static void test_mux_largest(void **state)
 }
 
 /* Something else than the default in every key, in the form in which it is printed. */
-static const char all_other[] = "listen = { \"192.0.2.1\", \"2001:db8::1\", \"fe80::1%7\" }\n"
-				"port = 4501\n"
-				"attach = own\n"
-				"esp = daemon\n"
-				"handoff = unix\n"
-				"device = \"eth0.100\"\n"
-				"gro = no\n"
-				"gso = no\n"
-				"receive-buffer = 65536\n"
-				"send-buffer = 536870912\n"
-				"budget = 1024\n"
-				"control-socket = \"/run/a \\\"b\\\\c'.sock\"\n"
-				"user = \"nobody\"\n"
-				"seccomp = no\n"
-				"log-level = debug\n"
-				"relay {\n"
-				"\ttun = \"t\"\n"
-				"\tdaemon4 = \"10.0.255.254\"\n"
-				"\tpool4 = \"10.0.0.0/16\"\n"
-				"\tdaemon6 = \"\"\n"
-				"\tpool6 = \"fd00::/64\"\n"
-				"\tdaemon-port = 1\n"
-				"\tpeer-port = 65535\n"
-				"}\n"
-				"inject {\n"
-				"\ttun = \"abcdefghijklmno\"\n"
-				"}\n"
-				"unix {\n"
-				"\tpath = \"/h\"\n"
-				"\tclients = 64\n"
-				"\tqueue = 65536\n"
-				"}\n"
-				"peer \"branch\" {\n"
-				"\tremote = \"203.0.113.2:4500\"\n"
-				"\talias = \"10.0.0.1\"\n"
-				"}\n"
-				"peer \"six._-\" {\n"
-				"\tremote = \"[2001:db8::2]:1\"\n"
-				"\talias = \"\"\n"
-				"}\n"
-				"stun-server \"a\" {\n"
-				"\taddress = \"192.0.2.9:3478\"\n"
-				"}\n"
-				"stun-server \"b\" {\n"
-				"\taddress = \"[fe80::9%7]:5\"\n"
-				"}\n"
-				"stun {\n"
-				"\tresponder = open\n"
-				"\trefresh = 3600\n"
-				"}\n"
-				"keepalive {\n"
-				"\tmode = all\n"
-				"\tinterval = 1\n"
-				"}\n"
-				"limits {\n"
-				"\tflows = 1048576\n"
-				"\tflow-new = 1\n"
-				"\tflow-answered = 2\n"
-				"\tflow-idle = 604800\n"
-				"\tike-rate = 0\n"
-				"\tike-burst = 1\n"
-				"\tike-rate-all = 1000000\n"
-				"\tike-burst-all = 1000000\n"
-				"\tstun-rate = 1\n"
-				"\tstun-burst = 2\n"
-				"\tstun-rate-all = 3\n"
-				"\tstun-burst-all = 4\n"
-				"\tprefix4 = 8\n"
-				"\tprefix6 = 128\n"
-				"}\n";
+static const char all_other[] =
+	"listen = { \"192.0.2.1\", \"2001:db8::1\", \"fe80::1%7\" }\n"
+	"port = 4501\n"
+	"attach = own\n"
+	"esp = user\n"
+	"handoff = unix\n"
+	"device = \"eth0.100\"\n"
+	"gro = no\n"
+	"gso = no\n"
+	"receive-buffer = 65536\n"
+	"send-buffer = 536870912\n"
+	"budget = 1024\n"
+	"control-socket = \"/run/a \\\"b\\\\c'.sock\"\n"
+	"user = \"nobody\"\n"
+	"seccomp = no\n"
+	"log-level = debug\n"
+	"relay {\n"
+	"\ttun = \"t\"\n"
+	"\tdaemon4 = \"10.0.255.254\"\n"
+	"\tpool4 = \"10.0.0.0/16\"\n"
+	"\tdaemon6 = \"\"\n"
+	"\tpool6 = \"fd00::/64\"\n"
+	"\tdaemon-port = 1\n"
+	"\tpeer-port = 65535\n"
+	"}\n"
+	"inject {\n"
+	"\ttun = \"abcdefghijklmno\"\n"
+	"}\n"
+	"unix {\n"
+	"\tpath = \"/h\"\n"
+	"\tclients = 64\n"
+	"\tqueue = 65536\n"
+	"}\n"
+	"user-plane {\n"
+	"\ttun = \"u\"\n"
+	"\taddress4 = \"10.1.0.1/24\"\n"
+	"\taddress6 = \"fd01::1/64\"\n"
+	"\tmtu = 1400\n"
+	"\tengine = \"sodium\"\n"
+	"\tsas = 1048576\n"
+	"\tpolicies = 65536\n"
+	"\tpath-mtu = 9000\n"
+	"\tbare-esp = yes\n"
+	"\toffload = no\n"
+	"\texport-keys = yes\n"
+	"}\n"
+	"sa \"branch-in\" {\n"
+	"\tdirection = in\n"
+	"\tmode = transport\n"
+	"\tspi = 0x00001000\n"
+	"\tsuite = aes256-sha512\n"
+	"\tkey-file = \"/etc/natmux/keys/a\"\n"
+	"\tlocal = \"192.0.2.1\"\n"
+	"\tremote = \"203.0.113.2:61000\"\n"
+	"\treqid = 4294967295\n"
+	"\tesn = yes\n"
+	"\treplay-window = 8192\n"
+	"\troam = port-only\n"
+	"\tsoft-bytes = 1\n"
+	"\thard-bytes = 9223372036854775807\n"
+	"\tsoft-packets = 3\n"
+	"\thard-packets = 4\n"
+	"\tsoft-seconds = 5\n"
+	"\thard-seconds = 31622400\n"
+	"\tdf = copy\n"
+	"\tdscp = copy\n"
+	"\tecn = no\n"
+	"\ttfc-pad = 0\n"
+	"\tselectors = { \"src 10.2.0.0/16 dst 10.1.0.0/24 proto udp sport 500-600 "
+	"dport 4500\", \"src ::/0 dst fd01::/64 proto 47\" }\n"
+	"}\n"
+	"sa \"branch-out\" {\n"
+	"\tdirection = out\n"
+	"\tmode = tunnel\n"
+	"\tspi = 0xffffffff\n"
+	"\tsuite = chacha20poly1305\n"
+	"\tkey-file = \"/b\"\n"
+	"\tlocal = \"\"\n"
+	"\tremote = \"[2001:db8::2]:4500\"\n"
+	"\treqid = 7\n"
+	"\tesn = no\n"
+	"\treplay-window = 1024\n"
+	"\troam = yes\n"
+	"\tsoft-bytes = 0\n"
+	"\thard-bytes = 0\n"
+	"\tsoft-packets = 0\n"
+	"\thard-packets = 0\n"
+	"\tsoft-seconds = 0\n"
+	"\thard-seconds = 0\n"
+	"\tdf = clear\n"
+	"\tdscp = 46\n"
+	"\tecn = yes\n"
+	"\ttfc-pad = 9000\n"
+	"}\n"
+	"policy \"p\" {\n"
+	"\tpriority = 4294967295\n"
+	"\taction = protect\n"
+	"\treqid = 7\n"
+	"\tselector = \"src 10.1.0.0/24 dst 10.2.0.0/16\"\n"
+	"}\n"
+	"policy \"q\" {\n"
+	"\tpriority = 0\n"
+	"\taction = discard\n"
+	"\treqid = 0\n"
+	"\tselector = \"src ::/0 dst ::/0 proto tcp dport 25\"\n"
+	"}\n"
+	"peer \"branch\" {\n"
+	"\tremote = \"203.0.113.2:4500\"\n"
+	"\talias = \"10.0.0.1\"\n"
+	"}\n"
+	"peer \"six._-\" {\n"
+	"\tremote = \"[2001:db8::2]:1\"\n"
+	"\talias = \"\"\n"
+	"}\n"
+	"stun-server \"a\" {\n"
+	"\taddress = \"192.0.2.9:3478\"\n"
+	"}\n"
+	"stun-server \"b\" {\n"
+	"\taddress = \"[fe80::9%7]:5\"\n"
+	"}\n"
+	"stun {\n"
+	"\tresponder = open\n"
+	"\trefresh = 3600\n"
+	"}\n"
+	"keepalive {\n"
+	"\tmode = all\n"
+	"\tinterval = 1\n"
+	"}\n"
+	"limits {\n"
+	"\tflows = 1048576\n"
+	"\tflow-new = 1\n"
+	"\tflow-answered = 2\n"
+	"\tflow-idle = 604800\n"
+	"\tike-rate = 0\n"
+	"\tike-burst = 1\n"
+	"\tike-rate-all = 1000000\n"
+	"\tike-burst-all = 1000000\n"
+	"\tstun-rate = 1\n"
+	"\tstun-burst = 2\n"
+	"\tstun-rate-all = 3\n"
+	"\tstun-burst-all = 4\n"
+	"\tprefix4 = 8\n"
+	"\tprefix6 = 128\n"
+	"}\n";
 
 static void test_every_key(void **state)
 {
@@ -233,6 +314,20 @@ static void test_every_key(void **state)
 	assert_int_equal(config->servers_len, 2);
 	assert_addr(&config->servers[1].address, "[fe80::9%7]:5");
 	assert_null(nm_config_tun(config));
+	assert_addr(&config->user_plane.address4.addr, "10.1.0.1");
+	assert_int_equal(config->user_plane.address4.bits, 24);
+	assert_int_equal(config->sas_len, 2);
+	assert_string_equal(config->sas[0].name, "branch-in");
+	assert_int_equal(config->sas[0].selectors_len, 2);
+	assert_int_equal(config->sas[0].selectors[0].source_ports.max, 600);
+	assert_int_equal(config->sas[0].selectors[1].protocol, 47);
+	assert_int_equal(config->sas[0].dscp, -1);
+	assert_int_equal(config->sas[1].spi, UINT32_MAX);
+	assert_int_equal(config->sas[1].dscp, 46);
+	assert_int_equal(config->sas[1].selectors_len, 0);
+	assert_null(config->sas[1].key);
+	assert_int_equal(config->policies_len, 2);
+	assert_int_equal(config->policies[1].action, NATMUX_POLICY_DISCARD);
 	free(printed);
 	nm_config_free(config);
 }
@@ -317,6 +412,92 @@ static void test_lines(void **state)
 	nm_config_free(config);
 }
 
+/* In section and list the defaults hold for what is not given, and keys have their lines. */
+static void test_sa(void **state)
+{
+	struct nm_config *config =
+		parse("esp = user\nhandoff = none\n"
+		      "sa a {\n\tdirection = in\n\tspi = 256\n"
+		      "\tsuite = aes128gcm16\n\tkey-file = /k\n"
+		      "\tselectors = { \"src 10.0.0.0/8\",\n"
+		      "\t\t\"dst 192.0.2.1\" }\n}\n"
+		      "sa b { direction = out\nspi = 0x100\nsuite = null-sha256\n"
+		      "key-file = /k\nremote = 203.0.113.2\nreqid = 1\n}");
+	const struct nm_config_sa *sa = &config->sas[0];
+	struct natmux_sa_config filled;
+	struct natmux_addr other;
+
+	(void)state;
+	assert_int_equal(sa->mode, NATMUX_SA_TUNNEL);
+	assert_int_equal(sa->replay_window, 1024);
+	assert_int_equal(sa->roam, NATMUX_ROAM_YES);
+	assert_true(sa->ecn && !sa->esn);
+	assert_int_equal(sa->line, 3);
+	assert_int_equal(sa->lines[0], 4);
+	assert_int_equal(sa->lines[21], 8);
+	assert_int_equal(sa->lines[9], 0);
+	assert_int_equal(sa->selectors_len, 2);
+	assert_int_equal(sa->selectors[0].destination.base.family, NATMUX_FAMILY_IPV4);
+	assert_int_equal(sa->selectors[1].destination.bits, 32);
+	assert_int_equal(config->sas[1].selectors_len, 0);
+	assert_addr(&config->sas[1].remote, "203.0.113.2:4500");
+
+	nm_config_sa_fill(sa, 4501, &filled);
+	assert_int_equal(filled.path.local.family, NATMUX_FAMILY_NONE);
+	assert_int_equal(filled.path.remote.family, NATMUX_FAMILY_NONE);
+	assert_int_equal(filled.selectors_len, 2);
+	assert_false(filled.no_ecn);
+	assert_int_equal(filled.dscp, -1);
+	nm_config_sa_fill(&config->sas[1], 4501, &filled);
+	assert_int_equal(filled.path.local.family, NATMUX_FAMILY_IPV4);
+	assert_int_equal(filled.path.local.port, 0);
+
+	/* An inbound SA is its SPI, an outbound one that of a peer, wherever its NAT has put it. */
+	natmux_addr_parse("203.0.113.2:61000", 0, &other);
+	assert_ptr_equal(nm_config_sa_find(config, NATMUX_SA_IN, 256, NULL), sa);
+	assert_ptr_equal(nm_config_sa_find(config, NATMUX_SA_OUT, 256, &other), &config->sas[1]);
+	other.ip[3]++;
+	assert_null(nm_config_sa_find(config, NATMUX_SA_OUT, 256, &other));
+	assert_null(nm_config_sa_find(config, NATMUX_SA_IN, 257, NULL));
+	nm_config_free(config);
+}
+
+/* The arithmetic of RFC 4303 2.4: what fits the wire, by family and suite. */
+static void test_tun_mtu(void **state)
+{
+#define OUT(suite, remote)                                                                         \
+	"sa \"" suite "-" remote "\" { direction = out\nspi = 256\nsuite = " suite                 \
+	"\nkey-file = /k\nremote = \"" remote "\"\nreqid = 1 }\n"
+	static const struct {
+		const char *text;
+		uint32_t mtu;
+	} cases[] = {
+		/* 1500 - 40 - 8 - 8 - 16 - 32 = 1396: 87 blocks of 16, less 2 */
+		{"", 1390},
+		{"listen = 0.0.0.0", 1406},
+		/* 1500 - 20 - 8 - 8 - 8 - 16 = 1440, less 2 */
+		{OUT("aes128gcm16", "192.0.2.2"), 1438},
+		{OUT("aes128gcm8", "192.0.2.2"), 1446},
+		{OUT("aes128gcm16", "192.0.2.2") OUT("aes256-sha512", "192.0.2.3"), 1406},
+		{"user-plane { path-mtu = 576 }" OUT("aes128gcm16", "192.0.2.2"), 514},
+		{"user-plane { path-mtu = 1280 address6 = \"fd01::1/64\" }" OUT(
+			 "aes128gcm16", "192.0.2.2"),
+			1280},
+		{"user-plane { path-mtu = 9000 }" OUT("aes128gcm16", "192.0.2.2"), 8938},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char text[600];
+		struct nm_config *config;
+
+		snprintf(text, sizeof(text), "esp = user\nhandoff = none\n%s", cases[i].text);
+		config = parse(text);
+		assert_int_equal(nm_config_tun_mtu(config), cases[i].mtu);
+		nm_config_free(config);
+	}
+}
+
 static void test_largest(void **state)
 {
 	char *text = NULL;
@@ -373,6 +554,8 @@ static void test_example_file(void **state)
 	assert_non_null(strstr(text, "# peer \"branch\" {"));
 	assert_non_null(strstr(text, "#\tremote = "));
 	assert_non_null(strstr(text, "#\talias = "));
+	assert_non_null(strstr(text, "# sa \"branch-in\" {"));
+	assert_non_null(strstr(text, "# policy \"branch\" {"));
 	assert_non_null(strstr(text, "# stun-server \"a\" {"));
 	assert_non_null(strstr(text, "#\taddress = "));
 	free(text);
@@ -385,12 +568,13 @@ static void test_example_file(void **state)
 /* The examples in comments are good as well. */
 static void test_example_comments(void **state)
 {
-	char *text = read_source("daemon/natmux.conf"), *bare = calloc(1, strlen(text) + 1);
+	char *text = read_source("daemon/natmux.conf"), *bare = calloc(1, strlen(text) + 20);
 	struct nm_config *config;
 	bool is_inside = false;
 
 	(void)state;
 	assert_non_null(bare);
+	strcpy(bare, "esp = user\n");
 	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
 		if (strstr(line, "\" {") && strncmp(line, "# ", 2) == 0)
 			is_inside = true;
@@ -403,6 +587,8 @@ static void test_example_comments(void **state)
 	assert_string_equal(config->device, "eth0");
 	assert_int_equal(config->peers_len, 1);
 	assert_int_equal(config->servers_len, 1);
+	assert_int_equal(config->sas_len, 2);
+	assert_int_equal(config->policies_len, 1);
 	nm_config_free(config);
 	free(text);
 	free(bare);
@@ -464,6 +650,8 @@ int main(void)
 		cmocka_unit_test(test_print_of_defaults),
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_sa),
+		cmocka_unit_test(test_tun_mtu),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_example_file),
 		cmocka_unit_test(test_example_comments),

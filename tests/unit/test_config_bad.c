@@ -19,13 +19,14 @@ static bool no_user_exists(const char *name)
 	return false;
 }
 
+static const struct nm_config_world world = {.user_exists = no_user_exists};
+
 /* Parses, and wants exactly this message. */
 static void expect(const char *what, const char *text, size_t len, const char *message)
 {
 	struct nm_config *config = untouched;
 	char got[NM_CONFIG_MESSAGE_SIZE];
-	int err = nm_config_parse(
-		"natmux.conf", text, len, no_user_exists, &config, got, sizeof(got));
+	int err = nm_config_parse("natmux.conf", text, len, &world, &config, got, sizeof(got));
 
 	if (err == 0)
 		fail_msg("%s: accepted", what);

@@ -32,7 +32,7 @@ static void feed(const char *text, size_t len)
 
 static void expect_line(const char *wanted)
 {
-	const char *text = NULL;
+	char *text = NULL;
 	size_t len = 0;
 
 	assert_int_equal(nm_control_line_next(&line, &text, &len), NM_CONTROL_LINE_READY);
@@ -42,7 +42,7 @@ static void expect_line(const char *wanted)
 
 static void expect(enum nm_control_line_verdict verdict)
 {
-	const char *text;
+	char *text;
 	size_t len;
 
 	assert_int_equal(nm_control_line_next(&line, &text, &len), verdict);
@@ -58,7 +58,7 @@ static void test_any_portion(void **state)
 
 		for (size_t at = 0; at < sizeof(text) - 1; at += portion) {
 			size_t left = sizeof(text) - 1 - at;
-			const char *found;
+			char *found;
 			size_t len;
 
 			feed(text + at, portion < left ? portion : left);
@@ -101,7 +101,7 @@ static void test_thousands_of_newlines(void **state)
 
 static void test_longest_line_and_one_more(void **state)
 {
-	const char *text;
+	char *text;
 	char *room;
 	size_t len;
 
@@ -126,7 +126,7 @@ static void test_longest_line_and_one_more(void **state)
 
 static void test_bytes_are_kept(void **state)
 {
-	const char *text;
+	char *text;
 	size_t len;
 
 	(void)state;

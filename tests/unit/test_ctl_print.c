@@ -47,6 +47,12 @@ static const struct {
 	{"servers.json", "servers.txt", nm_ctl_print_servers},
 	{"aliases.json", "aliases.txt", nm_ctl_print_aliases},
 	{"events.json", "events.txt", print_events},
+	{"status-user.json", "status-user.txt", nm_ctl_print_status},
+	{"sas.json", "sas.txt", nm_ctl_print_sas},
+	{"sas.json", "sas-full.txt", nm_ctl_print_sas_in_full},
+	{"policies.json", "policies.txt", nm_ctl_print_policies},
+	{"export.json", "export.txt", nm_ctl_print_export},
+	{"events-esp.json", "events-esp.txt", print_events},
 };
 
 static void test_tables_are_golden(void **state)

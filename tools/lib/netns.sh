@@ -294,6 +294,16 @@ lab_nat_iptables() {
 	lab_run "$name" iptables-legacy -t nat -A POSTROUTING -o wan -j MASQUERADE
 }
 
+# lab_rebind ROUTER ADDRESS PORTS: a NAT router loses its address, and with it (masquerade) all of its
+# mappings; new ones are made with this address, and for UDP with ports of this range. Needs nftables.
+lab_rebind() {
+	lab_run "$1" nft flush chain ip natmux-nat out
+	lab_run "$1" nft add rule ip natmux-nat out oifname wan udp sport != 0 masquerade to ":$3"
+	lab_run "$1" nft add rule ip natmux-nat out oifname wan masquerade
+	lab_ip "$1" -4 addr flush dev wan
+	lab_addr "$1" wan "$2/24"
+}
+
 # lab_topology: the whole picture above.
 lab_topology() {
 	lab_ns pub

@@ -173,6 +173,11 @@ stage_interop() {
 	done
 }
 
+stage_uml() {
+	check configure setup_gcc && check build compile build &&
+		check_lines esp_kernel tests/uml/esp_kernel.sh build
+}
+
 stage_demo() {
 	check demo tools/demo
 }

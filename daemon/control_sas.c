@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands about SAs: adding, deleting, listing. Their keys come in here and nowhere out. */
+#include "daemon/control_commands.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <natmux/error.h>
+
+#include "daemon/config_addr.h"
+#include "daemon/config_check.h"
+#include "daemon/config_selector.h"
+#include "daemon/config_value.h"
+#include "daemon/control_item.h"
+#include "daemon/control_json.h"
+#include "daemon/key_file.h"
+#include "daemon/server.h"
+#include "daemon/user_plane.h"
+
+/* Reads the request's "key" for that suite into `key`. */
+static int get_key(struct nm_control_call *call, enum natmux_suite suite,
+	uint8_t key[static NATMUX_SUITE_KEY_MAX])
+{
+	size_t len = natmux_suite_key_len(suite);
+	const char *text = NULL;
+
+	if (nm_control_get_text(call, "key", &text) < 0)
+		return NATMUX_EINVAL;
+	if (text && nm_key_decode((const uint8_t *)text, strlen(text), key, len) == 0)
+		return 0;
+	return nm_control_fail(call, "bad-argument",
+		"%s, allowed are the %zu octets of %s in hexadecimal or base64: nothing was "
+		"changed",
+		text ? "\"key\" is none of that suite" : "\"key\" is missing", len,
+		natmux_suite_get(suite)->name);
+}
+
+static int fail_add(struct nm_control_call *call, int err)
+{
+	if (err == NATMUX_EUNSUPPORTED)
+		return nm_control_fail(call, "failed",
+			"no engine of this machine has that suite: nothing was changed");
+	return nm_control_fail(call, "failed", "%s: nothing was changed", natmux_strerror(err));
+}
+
+static int add_sa(
+	struct nm_control_call *call, struct natmux_esp *esp, const struct nm_config_sa *sa)
+{
+	const struct nm_config *config = nm_server_config(call->server);
+	uint8_t key[NATMUX_SUITE_KEY_MAX];
+	struct natmux_sa_config filled;
+	int err = get_key(call, sa->suite, key);
+
+	if (err == 0) {
+		nm_config_sa_fill(sa, config->port, &filled);
+		filled.key = key;
+		filled.key_len = natmux_suite_key_len(sa->suite);
+		err = natmux_esp_sa_add(esp, nm_server_now_ms(call->server), &filled);
+		if (err < 0)
+			fail_add(call, err);
+	}
+	sodium_memzero(key, sizeof(key));
+	return err;
+}
+
+int nm_control_sa_add(struct nm_control_call *call)
+{
+	char message[NM_CONFIG_MESSAGE_SIZE] = "";
+	struct nm_config_report report = {
+		.name = "sa-add", .text = message, .size = sizeof(message)};
+	struct natmux_esp *esp = nm_control_esp(call);
+	struct nm_config_sa *sa;
+	int err = NATMUX_EINVAL;
+
+	if (!esp)
+		return err;
+	sa = calloc(1, sizeof(*sa));
+	if (!sa)
+		return 0;
+	if (nm_control_read_item(call, "sa", "sa", "key-file", sa) < 0)
+		goto done;
+	if (nm_config_check_sa(nm_server_config(call->server), sa, &report) < 0) {
+		nm_control_fail(call, "bad-argument", "%s", message);
+		goto done;
+	}
+	err = add_sa(call, esp, sa);
+	if (err < 0)
+		goto done;
+	nm_user_plane_changed(nm_server_user_plane(call->server));
+	call->result = json_pack("{s:s, s:o, s:o}", "direction", nm_json_direction(sa->direction),
+		"spi", nm_json_spi(sa->spi), "remote", nm_json_addr(&sa->remote));
+done:
+	free(sa);
+	return err;
+}
+
+/* What a request about SAs may narrow them by. */
+struct filter {
+	bool has_direction, has_spi, has_reqid, has_remote;
+	enum natmux_sa_direction direction;
+	uint32_t spi;
+	uint64_t reqid;
+	struct natmux_addr remote;
+};
+
+/* A text that is a value of this key of an SA; left alone when the request has none. */
+static int get_value(struct nm_control_call *call, const char *name, void *field, bool *has)
+{
+	const struct nm_config_section *section = nm_config_section_find("sa");
+	const struct nm_config_key *key = nm_config_key_find(section, name);
+	char allowed[NM_CONFIG_ALLOWED_SIZE];
+	const char *text = NULL;
+
+	if (nm_control_get_text(call, name, &text) < 0)
+		return NATMUX_EINVAL;
+	*has = text != NULL;
+	if (text && key->type->parse(key, text, field) < 0)
+		return nm_control_fail(call, "bad-argument", "%s: allowed is %s", name,
+			nm_config_allowed(key, allowed));
+	return 0;
+}
+
+static int get_filter(struct nm_control_call *call, struct filter *filter)
+{
+	*filter = (struct filter){.reqid = UINT64_MAX};
+	if (get_value(call, "direction", &filter->direction, &filter->has_direction) < 0 ||
+		get_value(call, "spi", &filter->spi, &filter->has_spi) < 0 ||
+		get_value(call, "remote", &filter->remote, &filter->has_remote) < 0 ||
+		nm_control_get_number(call, "reqid", 0, UINT32_MAX, &filter->reqid) < 0)
+		return NATMUX_EINVAL;
+	filter->has_reqid = filter->reqid != UINT64_MAX;
+	return 0;
+}
+
+static bool is_wanted(const struct filter *filter, const struct natmux_sa_info *info)
+{
+	return (!filter->has_direction || filter->direction == info->direction) &&
+	       (!filter->has_spi || filter->spi == info->spi) &&
+	       (!filter->has_reqid || filter->reqid == info->reqid) &&
+	       (!filter->has_remote ||
+		       nm_config_addr_same_ip(&filter->remote, &info->added_remote));
+}
+
+int nm_control_sa_delete(struct nm_control_call *call)
+{
+	struct natmux_esp *esp = nm_control_esp(call);
+	struct filter filter;
+	bool is_out;
+
+	if (!esp || get_filter(call, &filter) < 0)
+		return NATMUX_EINVAL;
+	is_out = filter.direction == NATMUX_SA_OUT;
+	if (!filter.has_direction || !filter.has_spi || is_out != filter.has_remote)
+		return nm_control_fail(call, "bad-argument",
+			"an SA is named by \"direction\" and \"spi\", an outbound one by its "
+			"\"remote\" as well");
+	if (natmux_esp_sa_delete(esp, filter.direction, filter.spi, &filter.remote) < 0)
+		return nm_control_fail(call, "failed", "there is no such SA");
+	call->result = json_object();
+	return 0;
+}
+
+/* SAs cannot be deleted while they are walked over. */
+struct found {
+	struct filter filter;
+	struct natmux_sa_info *list; /* of which only the identity counts */
+	size_t len, room;
+	bool failed;
+};
+
+static void collect(void *user, const struct natmux_sa_info *info)
+{
+	struct found *found = user;
+
+	if (!is_wanted(&found->filter, info) || found->failed)
+		return;
+	if (found->len == found->room) {
+		size_t room = found->room > 0 ? found->room * 2 : 64;
+		void *list = reallocarray(found->list, room, sizeof(*found->list));
+
+		if (!list) {
+			found->failed = true;
+			return;
+		}
+		found->list = list;
+		found->room = room;
+	}
+	found->list[found->len++] = *info;
+}
+
+int nm_control_sa_flush(struct nm_control_call *call)
+{
+	struct natmux_esp *esp = nm_control_esp(call);
+	struct found found = {.len = 0};
+
+	if (!esp || get_filter(call, &found.filter) < 0)
+		return NATMUX_EINVAL;
+	natmux_esp_sas(esp, collect, &found);
+	for (size_t i = 0; i < found.len && !found.failed; i++)
+		natmux_esp_sa_delete(esp, found.list[i].direction, found.list[i].spi,
+			&found.list[i].added_remote);
+	if (!found.failed)
+		call->result = json_pack("{s:o}", "deleted", nm_json_count(found.len));
+	free(found.list);
+	return 0;
+}
+
+static json_t *lifetime_json(const struct natmux_lifetime *lifetime)
+{
+	return json_pack("{s:o, s:o, s:I}", "bytes", nm_json_count(lifetime->bytes), "packets",
+		nm_json_count(lifetime->packets), "seconds", (json_int_t)lifetime->seconds);
+}
+
+static json_t *selectors_json(const struct natmux_sa_info *info)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < info->selectors_len; i++) {
+		char text[NM_SELECTOR_TEXT];
+
+		json_array_append_new(
+			list, json_string(nm_selector_format(&info->selectors[i], text)));
+	}
+	return list;
+}
+
+static json_t *counters_json(const struct natmux_sa_counters *counters)
+{
+	json_t *json = json_object(), *reorder = json_array();
+
+	for (size_t i = 0; i < NM_SA_COUNTERS; i++)
+		json_object_set_new(
+			json, nm_sa_counter_name(i), nm_json_count(nm_sa_counter(counters, i)));
+	for (size_t i = 0; i < NATMUX_REORDER_BUCKETS; i++)
+		json_array_append_new(reorder, nm_json_count(counters->reorder[i]));
+	json_object_set_new(json, "reorder", reorder);
+	return json;
+}
+
+static const char *word_of(const char *name, int value)
+{
+	const struct nm_config_key *key = nm_config_key_find(nm_config_section_find("sa"), name);
+
+	for (const struct nm_config_word *word = key->words; word->text; word++)
+		if (word->value == value)
+			return word->text;
+	return NULL;
+}
+
+static json_t *ago(uint64_t now_ms, uint64_t then_ms)
+{
+	if (then_ms == 0)
+		return json_null();
+	return nm_json_count(now_ms > then_ms ? now_ms - then_ms : 0);
+}
+
+static json_t *sa_json(
+	const struct nm_config *config, uint64_t now_ms, const struct natmux_sa_info *info)
+{
+	const struct nm_config_sa *sa =
+		nm_config_sa_find(config, info->direction, info->spi, &info->added_remote);
+	uint64_t age_ms = now_ms > info->added_ms ? now_ms - info->added_ms : 0;
+
+	return json_pack("{s:o, s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:I, s:s, s:s, "
+			 "s:o, s:b, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"name", nm_json_text(sa ? sa->name : NULL), "direction",
+		nm_json_direction(info->direction), "mode", word_of("mode", (int)info->mode), "spi",
+		nm_json_spi(info->spi), "reqid", (json_int_t)info->reqid, "suite",
+		natmux_suite_get(info->suite)->name, "engine", info->engine, "local",
+		nm_json_addr(&info->path.local), "remote", nm_json_addr(&info->path.remote),
+		"added_remote", nm_json_addr(&info->added_remote), "esn", (int)info->has_esn,
+		"replay_window", (json_int_t)info->replay_window, "roam",
+		word_of("roam", (int)info->roam), "df", word_of("df", (int)info->df), "dscp",
+		info->dscp < 0 ? json_string("copy") : json_integer(info->dscp), "ecn",
+		(int)!info->no_ecn, "tfc_pad", (int)info->tfc_pad, "dead", (int)info->is_dead,
+		"sequence", nm_json_count(info->sequence), "age_ms", nm_json_count(age_ms),
+		"used_ago_ms", ago(now_ms, info->used_ms), "soft", lifetime_json(&info->soft),
+		"hard", lifetime_json(&info->hard), "selectors", selectors_json(info), "counters",
+		counters_json(&info->counters));
+}
+
+struct list {
+	const struct nm_config *config;
+	uint64_t now_ms, limit, total;
+	struct filter filter;
+	json_t *array;
+	bool failed;
+};
+
+static void list_sa(void *user, const struct natmux_sa_info *info)
+{
+	struct list *list = user;
+
+	if (!is_wanted(&list->filter, info))
+		return;
+	if (++list->total > list->limit)
+		return;
+	if (json_array_append_new(list->array, sa_json(list->config, list->now_ms, info)) < 0)
+		list->failed = true;
+}
+
+int nm_control_sa_list(struct nm_control_call *call)
+{
+	const struct natmux_esp *esp = nm_control_esp(call);
+	struct list list = {.config = nm_server_config(call->server),
+		.now_ms = nm_server_now_ms(call->server),
+		.limit = NM_CONTROL_SAS_MAX};
+
+	if (!esp || get_filter(call, &list.filter) < 0 ||
+		nm_control_get_number(call, "limit", 1, NM_CONTROL_SAS_MAX, &list.limit) < 0)
+		return NATMUX_EINVAL;
+	list.array = json_array();
+	natmux_esp_sas(esp, list_sa, &list);
+	if (list.failed)
+		json_decref(list.array);
+	else
+		call->result = json_pack(
+			"{s:o, s:o}", "sas", list.array, "total", nm_json_count(list.total));
+	return 0;
+}

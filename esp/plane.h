@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a plane, shared by the files of esp/ that are its parts. */
+#ifndef NM_PLANE_H
+#define NM_PLANE_H
+
+#include <natmux/esp.h>
+#include "esp/coalesce.h"
+#include "esp/sad.h"
+#include "esp/seal.h"
+#include "esp/spd.h"
+#include "esp/split.h"
+
+enum {
+	/* Sealed packets wait here for one call of `send`: a few full trains. */
+	NM_PLANE_OUT_BYTES = 256 * 1024,
+	NM_PLANE_TRAINS = 64,
+	NM_PLANE_TRAIN_BYTES = 65535 - 48, /* what UDP_SEGMENT takes on IPv6 */
+	NM_PLANE_TRAIN_MAX = 64,           /* datagrams: UDP_MAX_SEGMENTS of old kernels */
+	NM_PLANE_MOVE_MS = 1000,           /* an SA's path changes at most so often */
+	NM_PLANE_ACQUIRE_MS = 1000,
+};
+
+/*
+ * Packets of one SA that wait to be sealed together and sent as one train: what is read from the
+ * device one by one shall cost no more than what comes as a super-packet.
+ */
+struct nm_plane_vector {
+	struct nm_sa *sa;
+	uint8_t *start;  /* in `out`; packets lie side by side */
+	uint32_t stride; /* of each but the last */
+	uint32_t len;    /* of all, sealed */
+	uint32_t n;      /* 0: none wait, and the rest means nothing */
+	uint8_t tos;
+	uint64_t bytes; /* of inner packets */
+	struct nm_seal_item items[NM_PLANE_TRAIN_MAX];
+};
+
+/* What a packet is looked up by, and what was found for the last one. */
+struct nm_plane_flow {
+	struct {
+		uint8_t source[16], destination[16];
+		uint16_t source_port, destination_port;
+		uint8_t family, protocol, has_ports, is_fragment;
+	} key;
+	uint64_t changes; /* of SAs and policies when it was found; 0: nothing yet */
+	const struct natmux_policy *policy; /* or NULL */
+	struct nm_sa *sa;                   /* of PROTECT; or NULL */
+};
+
+struct natmux_esp {
+	struct natmux_esp_config config;
+	struct nm_engine_choice engines;
+	struct nm_secret_pool *keys[NATMUX_SUITE_COUNT]; /* made when first needed */
+	struct nm_secret_pool *keymats;                  /* NULL unless keys are kept */
+	struct nm_sad sad;
+	struct nm_spd spd;
+	struct nm_iv_source ivs;
+	struct nm_coalesce coalesce;
+	uint64_t keepalive_ms; /* when the next SA may have been silent for too long */
+	uint64_t expiry_ms;    /* when natmux_esp_timeout() looks at lifetimes again */
+	uint64_t acquire_ms, audit_ms[NATMUX_DROP_COUNT];
+
+	uint32_t out_len;
+	uint32_t trains_len;
+	struct natmux_train trains[NM_PLANE_TRAINS];
+	struct nm_plane_vector vector;
+	struct nm_plane_flow flow;
+	uint64_t changes; /* of SAs and policies so far, and one */
+	uint8_t out[NM_PLANE_OUT_BYTES];
+	uint8_t whole[UINT16_MAX], piece[UINT16_MAX]; /* of a packet that has to be cut */
+};
+
+static inline void nm_plane_drop(struct natmux_esp *esp, enum natmux_drop drop, uint64_t packets)
+{
+	if (esp->config.drop)
+		esp->config.drop(esp->config.user, drop, packets);
+}
+
+static inline void nm_plane_event(struct natmux_esp *esp, const struct natmux_esp_event *event)
+{
+	if (esp->config.event)
+		esp->config.event(esp->config.user, event);
+}
+
+/* audit.c: RFC 4303 4: an auditable drop; an event at most once a second for each reason. */
+void nm_plane_audit(struct natmux_esp *esp, uint64_t now_ms, enum natmux_drop drop, uint32_t spi,
+	uint32_t sequence, const struct natmux_path *path);
+
+/* lifetime.c: bytes and packets of one vector; soft limits are told, hard ones end the SA. */
+void nm_lifetime_count(struct natmux_esp *esp, struct nm_sa *sa, uint64_t packets, uint64_t bytes);
+/* What is due by the clock. Returns when to come again. */
+uint64_t nm_lifetime_expire(struct natmux_esp *esp, uint64_t now_ms);
+
+/* keepalive.c: what is due. Returns when to come again. */
+uint64_t nm_plane_keepalives(struct natmux_esp *esp, uint64_t now_ms);
+
+/*
+ * path.c: an authentic packet with the highest number so far came on this path (RFC 7296 2.23): the
+ * SA and its pair may move there, as their roam policy allows.
+ */
+void nm_path_seen(
+	struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms, const struct natmux_path *path);
+
+/* tunnel.c: outer fields of a packet on its way out; RFC 6040, RFC 2983. */
+uint8_t nm_tunnel_outer_tos(const struct nm_sa *sa, uint8_t inner_tos);
+/* The inner packet after the way in. False: RFC 6040 4.2 drops it (CE on a packet that is not ECT). */
+bool nm_tunnel_set_ecn(uint8_t *packet, const struct nm_inner_info *info, uint8_t outer_tos);
+
+#endif

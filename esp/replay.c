@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Anti-replay windows as they begin and move. What is asked for every packet is in the header. */
+#include "esp/replay.h"
+
+#include <string.h>
+
+/* One word more than the window: the newest one may be partly in the future. */
+static uint32_t ring_words(uint32_t size)
+{
+	uint32_t words = 1;
+
+	while (words < size / NM_REPLAY_BITS + 2)
+		words *= 2;
+	return words;
+}
+
+size_t nm_replay_bytes(uint32_t size)
+{
+	return size > 0 ? ring_words(size) * sizeof(uint64_t) : 0;
+}
+
+void nm_replay_init(
+	struct nm_replay *replay, uint32_t size, bool has_esn, uint64_t top, uint64_t *ring)
+{
+	*replay = (struct nm_replay){
+		.top = top,
+		.size = size,
+		.mask = size > 0 ? ring_words(size) - 1 : 0,
+		.ring = ring,
+		.has_esn = has_esn,
+	};
+	if (size > 0)
+		memset(ring, top > 0 ? 0xff : 0, nm_replay_bytes(size));
+	/* The bits of the top's word behind it are numbers that have not come yet. */
+	if (size > 0 && top > 0 && top % NM_REPLAY_BITS != NM_REPLAY_BITS - 1)
+		ring[top / NM_REPLAY_BITS & replay->mask] =
+			(UINT64_C(2) << top % NM_REPLAY_BITS) - 1;
+}
+
+void nm_replay_advance(struct nm_replay *replay, uint64_t sequence)
+{
+	uint64_t words = sequence / NM_REPLAY_BITS - replay->top / NM_REPLAY_BITS;
+
+	if (words > replay->mask + UINT64_C(1))
+		words = replay->mask + UINT64_C(1);
+	for (uint64_t i = 0; i < words; i++)
+		replay->ring[(sequence / NM_REPLAY_BITS - i) & replay->mask] = 0;
+	replay->top = sequence;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matching of packets and selectors, one by one. */
+#include "esp/selector.h"
+
+#include <string.h>
+
+static bool prefix_matches(const struct natmux_prefix *prefix, const uint8_t *ip)
+{
+	unsigned int octets = prefix->bits / 8, rest = prefix->bits % 8;
+
+	if (memcmp(prefix->base.ip, ip, octets) != 0)
+		return false;
+	return rest == 0 || ((prefix->base.ip[octets] ^ ip[octets]) & (0xff00 >> rest) & 0xff) == 0;
+}
+
+static bool is_any(const struct natmux_ports *ports)
+{
+	return ports->min == 0 && ports->max == UINT16_MAX;
+}
+
+static bool ports_match(const struct natmux_ports *ports, bool has_port, uint16_t port)
+{
+	return is_any(ports) || (has_port && port >= ports->min && port <= ports->max);
+}
+
+bool nm_selector_matches(const struct natmux_selector *selector, const struct nm_inner_info *info)
+{
+	return selector->source.base.family == info->family &&
+	       (selector->protocol == 0 || selector->protocol == info->protocol) &&
+	       prefix_matches(&selector->source, info->source) &&
+	       prefix_matches(&selector->destination, info->destination) &&
+	       ports_match(&selector->source_ports, info->has_ports, info->source_port) &&
+	       ports_match(&selector->destination_ports, info->has_ports, info->destination_port);
+}

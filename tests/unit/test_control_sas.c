@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests about SAs and policies, with a real plane behind them; and that keys stay inside. */
+#include "test.h"
+
+#include <jansson.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <natmux/error.h>
+#include "daemon/control_request.h"
+#include "tests/fakes/fake_server.h"
+#include "golden.h"
+
+static struct fake_server fake;
+static struct nm_control_events events;
+
+static json_t *ask(const char *line)
+{
+	struct nm_control_call call = {.server = fake_server_of(&fake), .events = &events};
+	json_t *reply = nm_control_answer(&call, line, strlen(line));
+
+	assert_non_null(reply);
+	return reply;
+}
+
+static json_t *result_of(json_t *reply)
+{
+	json_t *result = json_incref(json_object_get(reply, "result"));
+
+	if (!json_is_true(json_object_get(reply, "ok")))
+		fail_msg("%s", json_string_value(json_object_get(
+				       json_object_get(reply, "error"), "message")));
+	assert_non_null(result);
+	json_decref(reply);
+	return result;
+}
+
+static void expect_error(const char *line, const char *code, const char *part)
+{
+	json_t *reply = ask(line);
+	const char *got_code, *message;
+
+	if (json_unpack(reply, "{s:{s:s,s:s}}", "error", "code", &got_code, "message", &message) <
+		0)
+		fail_msg("accepted: %s", line);
+	assert_string_equal(got_code, code);
+	if (!strstr(message, part))
+		fail_msg("\"%s\" lacks \"%s\"", message, part);
+	/* Whatever the mistake is: the key that came with it is not repeated. */
+	assert_null(strstr(message, "00010203"));
+	assert_null(strstr(message, "AAECAw"));
+	json_decref(reply);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	fake_server_init(&fake, NULL);
+	fake_server_add_plane(&fake);
+	memset(&events, 0, sizeof(events));
+	return 0;
+}
+
+static int setup_without(void **state)
+{
+	(void)state;
+	fake_server_init(&fake, NULL);
+	return 0;
+}
+
+static int setup_export(void **state)
+{
+	(void)state;
+	fake_server_init(&fake, NULL);
+	fake.config.user_plane.export_keys = true;
+	fake_server_add_plane(&fake);
+	return 0;
+}
+
+static void expect_golden_result(const char *name, const char *line)
+{
+	json_t *result = result_of(ask(line));
+	char *text;
+
+	if (json_object_get(result, "pid"))
+		json_object_set_new(result, "pid", json_integer(4242));
+	text = json_dumps(result, JSON_INDENT(1));
+	expect_golden(name, text);
+	free(text);
+	json_decref(result);
+}
+
+static void test_results_are_golden(void **state)
+{
+	struct natmux_esp_event event = {.type = NATMUX_ESP_EVENT_SOFT,
+		.spi = 0x1001,
+		.reqid = 7,
+		.direction = NATMUX_SA_OUT,
+		.path = {fake_addr("192.0.2.1:4500"), fake_addr("198.51.100.7:1027")}};
+
+	(void)state;
+	expect_golden_result("sas.json", "{\"command\":\"sa-list\"}");
+	expect_golden_result("policies.json", "{\"command\":\"policy-list\"}");
+	expect_golden_result("status-user.json", "{\"command\":\"status\"}");
+	nm_control_events_push_esp(&events, 1790000000123, &event, "branch-out");
+	event.type = NATMUX_ESP_EVENT_HARD;
+	nm_control_events_push_esp(&events, 1790000000124, &event, NULL);
+	event.type = NATMUX_ESP_EVENT_MOVED;
+	event.direction = NATMUX_SA_IN;
+	event.path_before = event.path;
+	event.path.remote.port = 61000;
+	nm_control_events_push_esp(&events, 1790000000125, &event, "branch-in");
+	event = (struct natmux_esp_event){.type = NATMUX_ESP_EVENT_ACQUIRE, .reqid = 9};
+	nm_control_events_push_esp(&events, 1790000000126, &event, NULL);
+	event = (struct natmux_esp_event){.type = NATMUX_ESP_EVENT_AUDIT,
+		.drop = NATMUX_DROP_ESP_ICV,
+		.spi = 0x1001,
+		.sequence = 4000000000,
+		.path = {fake_addr("192.0.2.1:4500"), fake_addr("203.0.113.66:4500")}};
+	nm_control_events_push_esp(&events, 1790000000127, &event, "branch-in");
+	expect_golden_result("events-esp.json", "{\"command\":\"events\"}");
+}
+
+static void test_metrics_are_golden(void **state)
+{
+	json_t *result = result_of(ask("{\"command\":\"metrics\"}"));
+	const char *text = json_string_value(json_object_get(result, "text"));
+
+	(void)state;
+	text = strstr(text, "# HELP natmux_sas ");
+	assert_non_null(text);
+	expect_golden("metrics-sas.prom", text);
+	json_decref(result);
+}
+
+static void test_without_plane(void **state)
+{
+	static const char *const lines[] = {"{\"command\":\"sa-list\"}",
+		"{\"command\":\"sa-flush\"}", "{\"command\":\"sa-export\"}",
+		"{\"command\":\"sa-add\",\"sa\":{}}",
+		"{\"command\":\"sa-delete\",\"direction\":\"in\",\"spi\":\"256\"}",
+		"{\"command\":\"policy-list\"}", "{\"command\":\"policy-flush\"}",
+		"{\"command\":\"policy-add\",\"policy\":{}}",
+		"{\"command\":\"policy-delete\",\"policy\":{}}"};
+	json_t *result;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		expect_error(lines[i], "failed", "esp = user");
+	result = result_of(ask("{\"command\":\"status\"}"));
+	assert_true(json_is_null(json_object_get(result, "user_plane")));
+	json_decref(result);
+}
+
+#define KEY20 "\"000102030405060708090a0b0c0d0e0f10111213\""
+
+static json_int_t total(const char *line)
+{
+	json_t *result = result_of(ask(line));
+	json_int_t n = json_integer_value(json_object_get(result, "total"));
+
+	json_decref(result);
+	return n;
+}
+
+static json_int_t sas(void)
+{
+	return total("{\"command\":\"sa-list\"}");
+}
+
+static void test_add(void **state)
+{
+	static const char *const lines[] = {"{\"command\":\"sa-add\",\"key\":" KEY20
+					    ",\"sa\":{\"direction\":\"in\",\"spi\":256,"
+					    "\"suite\":\"aes128gcm16\"}}",
+		"{\"command\":\"sa-add\",\"key\":\"AAECAwQFBgcICQoLDA0ODxAREhM=\","
+		"\"sa\":{\"direction\":\"in\",\"spi\":\"0x101\",\"suite\":\"aes128gcm16\","
+		"\"esn\":true,\"replay_window\":64,\"roam\":\"port-only\",\"remote\":\"192.0.2.9\","
+		"\"selectors\":[\"src 10.0.0.0/8\",\"dst 10.0.0.0/8 proto udp dport 5\"]}}",
+		"{\"command\":\"sa-add\",\"key\":\"0x"
+		"000102030405060708090a0b0c0d0e0f10111213\","
+		"\"sa\":{\"direction\":\"out\",\"spi\":256,\"suite\":\"aes128gcm16\","
+		"\"remote\":\"192.0.2.9:61000\",\"reqid\":\"9\",\"dscp\":\"copy\",\"tfc_pad\":1400,"
+		"\"soft_bytes\":1000,\"hard_bytes\":2000,\"ecn\":\"no\"}}"};
+	json_t *result;
+	const json_t *sa;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		json_decref(result_of(ask(lines[i])));
+		assert_int_equal(sas(), 4 + i);
+		assert_int_equal(fake.plane_changes, 1 + i);
+	}
+	/* The same again takes the place of the first. */
+	json_decref(result_of(ask(lines[0])));
+	assert_int_equal(sas(), 6);
+
+	result = result_of(ask("{\"command\":\"sa-list\",\"spi\":\"0x101\"}"));
+	assert_int_equal(json_integer_value(json_object_get(result, "total")), 1);
+	sa = json_array_get(json_object_get(result, "sas"), 0);
+	assert_true(json_is_null(json_object_get(sa, "name")));
+	assert_true(json_is_true(json_object_get(sa, "esn")));
+	assert_string_equal(json_string_value(json_object_get(sa, "remote")), "192.0.2.9:4500");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(sa, "selectors"), 1)),
+		"src 0.0.0.0/0 dst 10.0.0.0/8 proto udp dport 5");
+	json_decref(result);
+	assert_int_equal(total("{\"command\":\"sa-list\",\"direction\":\"out\"}"), 3);
+	assert_int_equal(total("{\"command\":\"sa-list\",\"reqid\":9}"), 1);
+	assert_int_equal(total("{\"command\":\"sa-list\",\"remote\":\"192.0.2.9\"}"), 2);
+	assert_int_equal(total("{\"command\":\"sa-list\",\"limit\":1}"), 6);
+}
+
+/* Nothing of a bad request is done, and an SA that it would have replaced is untouched. */
+static void test_bad_adds(void **state)
+{
+#define ADD(key, more) "{\"command\":\"sa-add\"," key "\"sa\":{" more "}}"
+#define IN             "\"direction\":\"in\",\"spi\":\"0x1001\",\"suite\":\"aes128gcm16\""
+#define OUT                                                                                        \
+	"\"direction\":\"out\",\"spi\":\"0x1001\",\"suite\":\"aes128gcm16\",\"reqid\":7,"          \
+	"\"remote\":\"198.51.100.7\""
+#define GOOD "\"key\":" KEY20 ","
+	static const struct {
+		const char *line, *part;
+	} cases[] = {
+		{"{\"command\":\"sa-add\"}", "\"sa\" must be an object"},
+		{"{\"command\":\"sa-add\",\"sa\":[]}", "\"sa\" must be an object"},
+		{ADD(GOOD, ""), "direction: found nothing, allowed is in or out"},
+		{ADD("", IN), "\"key\" is missing, allowed are the 20 octets of aes128gcm16"},
+		{ADD("\"key\":7,", IN), "\"key\" must be a text"},
+		{ADD("\"key\":\"\",", IN), "\"key\" is none of that suite"},
+		{ADD("\"key\":\"000102030405060708090a0b0c0d0e0f101112\",", IN),
+			"\"key\" is none of that suite"},
+		{ADD("\"key\":\"000102030405060708090a0b0c0d0e0f1011121314\",", IN),
+			"\"key\" is none of that suite"},
+		{ADD("\"key\":\"AAECAwQFBgcICQoLDA0ODxAREg==\",", IN),
+			"\"key\" is none of that suite"},
+		{ADD("\"key\":\"00010203 in words, not hex\",", IN), "nothing was changed"},
+		{ADD(GOOD, IN ",\"key_file\":\"/etc/shadow\""), "does not know \"key_file\""},
+		{ADD(GOOD, IN ",\"key-file\":\"/etc/shadow\""), "does not know \"key-file\""},
+		{ADD(GOOD, IN ",\"key\":" KEY20), "does not know \"key\""},
+		{ADD(GOOD, IN ",\"replay-window\":64"), "does not know \"replay-window\""},
+		{ADD(GOOD, IN ",\"replay_window\":8193"), "replay-window: found \"8193\", allowed "
+							  "is a number of packets from 0 to 8192"},
+		{ADD(GOOD, IN ",\"replay_window\":1.5"), "replay-window: must be"},
+		{ADD(GOOD, IN ",\"replay_window\":null"), "replay-window: must be"},
+		{ADD(GOOD, IN ",\"replay_window\":{}"), "replay-window: must be"},
+		{ADD(GOOD, IN ",\"selectors\":\"src ::/0\""), "must be a list"},
+		{ADD(GOOD, IN ",\"selectors\":[\"src ::/0\",\"any\"]"), "selectors: found \"any\""},
+		{ADD(GOOD, IN ",\"selectors\":[[]]"), "selectors: must be"},
+		{ADD(GOOD, IN ",\"selectors\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]"),
+			"found 17 selectors, allowed is at most 16"},
+		{ADD(GOOD, IN ",\"esn\":\"maybe\""), "esn: found \"maybe\", allowed is yes or no"},
+		{ADD(GOOD, IN ",\"mode\":\"beet\""), "mode: found \"beet\""},
+		{ADD(GOOD, IN ",\"tfc_pad\":5"), "sa-add: sa.tfc-pad: found 5"},
+		{ADD(GOOD, OUT ",\"soft_bytes\":2,\"hard_bytes\":1"), "less than hard-bytes"},
+		{ADD(GOOD,
+			 "\"direction\":\"out\",\"spi\":256,\"suite\":\"aes128gcm16\",\"reqid\":1"),
+			"sa-add: sa.remote: found \"\""},
+		{ADD(GOOD, "\"direction\":\"in\",\"spi\":255,\"suite\":\"aes128gcm16\""),
+			"spi: found \"255\""},
+		{ADD(GOOD, "\"direction\":\"in\",\"spi\":-1,\"suite\":\"aes128gcm16\""),
+			"spi: found \"-1\""},
+		{ADD(GOOD, "\"direction\":\"in\",\"spi\":256,\"suite\":\"null\""),
+			"suite: found \"null\""},
+		{"{\"command\":\"sa-add\",\"sa\":{" IN "},\"Key\":" KEY20 "}",
+			"does not know \"Key\""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		expect_error(cases[i].line, "bad-argument", cases[i].part);
+	assert_int_equal(sas(), 3);
+	assert_int_equal(fake.plane_changes, 0);
+	expect_golden_result("sas.json", "{\"command\":\"sa-list\"}");
+}
+
+static void test_full(void **state)
+{
+	char line[300];
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		snprintf(line, sizeof(line),
+			ADD(GOOD, "\"direction\":\"in\",\"spi\":%d,\"suite\":\"aes128gcm16\""),
+			300 + i);
+		json_decref(result_of(ask(line)));
+	}
+	expect_error(ADD(GOOD, "\"direction\":\"in\",\"spi\":400,\"suite\":\"aes128gcm16\""),
+		"failed", "full: nothing was changed");
+	/* One that is there may be replaced all the same. */
+	json_decref(result_of(ask(ADD(GOOD, IN))));
+	assert_int_equal(sas(), 8);
+}
+
+static void test_delete(void **state)
+{
+	(void)state;
+	expect_error("{\"command\":\"sa-delete\"}", "bad-argument", "named by");
+	expect_error(
+		"{\"command\":\"sa-delete\",\"direction\":\"in\"}", "bad-argument", "named by");
+	expect_error("{\"command\":\"sa-delete\",\"spi\":\"256\"}", "bad-argument", "named by");
+	expect_error("{\"command\":\"sa-delete\",\"direction\":\"out\",\"spi\":\"0x1001\"}",
+		"bad-argument", "its \"remote\" as well");
+	expect_error("{\"command\":\"sa-delete\",\"direction\":\"in\",\"spi\":\"0x1001\","
+		     "\"remote\":\"192.0.2.1\"}",
+		"bad-argument", "named by");
+	expect_error("{\"command\":\"sa-delete\",\"direction\":\"up\",\"spi\":\"0x1001\"}",
+		"bad-argument", "direction: allowed is in or out");
+	expect_error("{\"command\":\"sa-delete\",\"direction\":\"in\",\"spi\":\"0x9999\"}",
+		"failed", "no such SA");
+	expect_error("{\"command\":\"sa-delete\",\"direction\":\"out\",\"spi\":\"0x1001\","
+		     "\"remote\":\"198.51.100.8\"}",
+		"failed", "no such SA");
+	assert_int_equal(sas(), 3);
+	json_decref(result_of(
+		ask("{\"command\":\"sa-delete\",\"direction\":\"in\",\"spi\":\"0x1001\"}")));
+	/* Whatever port the peer has. */
+	json_decref(result_of(ask("{\"command\":\"sa-delete\",\"direction\":\"out\","
+				  "\"spi\":\"4097\",\"remote\":\"198.51.100.7:9\"}")));
+	assert_int_equal(sas(), 1);
+}
+
+static json_int_t flush(const char *line)
+{
+	json_t *result = result_of(ask(line));
+	json_int_t n = json_integer_value(json_object_get(result, "deleted"));
+
+	json_decref(result);
+	return n;
+}
+
+static void test_flush(void **state)
+{
+	(void)state;
+	expect_error("{\"command\":\"sa-flush\",\"reqid\":-1}", "bad-argument", "reqid");
+	assert_int_equal(flush("{\"command\":\"sa-flush\",\"reqid\":99}"), 0);
+	assert_int_equal(flush("{\"command\":\"sa-flush\",\"reqid\":8}"), 1);
+	assert_int_equal(flush("{\"command\":\"sa-flush\",\"direction\":\"in\"}"), 1);
+	assert_int_equal(flush("{\"command\":\"sa-flush\"}"), 1);
+	assert_int_equal(flush("{\"command\":\"sa-flush\"}"), 0);
+	assert_int_equal(sas(), 0);
+	assert_int_equal(flush("{\"command\":\"policy-flush\"}"), 2);
+	assert_int_equal(total("{\"command\":\"policy-list\"}"), 0);
+}
+
+static void test_policies(void **state)
+{
+	static const char add[] = "{\"command\":\"policy-add\",\"policy\":{\"priority\":5,"
+				  "\"reqid\":9,\"selector\":\"dst 10.9.0.0/16\"}}";
+	json_t *result;
+
+	(void)state;
+	result = result_of(ask(add));
+	assert_true(json_is_false(json_object_get(result, "replaced")));
+	json_decref(result);
+	result = result_of(ask("{\"command\":\"policy-add\",\"policy\":{\"priority\":5,"
+			       "\"action\":\"bypass\",\"selector\":\"src 0.0.0.0/0 dst "
+			       "10.9.0.0/16\"}}"));
+	assert_true(json_is_true(json_object_get(result, "replaced")));
+	json_decref(result);
+	result = result_of(ask("{\"command\":\"policy-list\",\"limit\":1}"));
+	assert_int_equal(json_integer_value(json_object_get(result, "total")), 3);
+	assert_string_equal(
+		json_string_value(json_object_get(
+			json_array_get(json_object_get(result, "policies"), 0), "action")),
+		"bypass");
+	json_decref(result);
+	expect_error("{\"command\":\"policy-add\",\"policy\":{\"selector\":\"dst 10.9.0.0/16\"}}",
+		"bad-argument", "policy-add: policy.reqid: found 0");
+	expect_error("{\"command\":\"policy-add\",\"policy\":{\"reqid\":1}}", "bad-argument",
+		"selector: found nothing");
+	expect_error("{\"command\":\"policy-add\",\"policy\":{\"selector\":\"any\"}}",
+		"bad-argument", "selector: found \"any\"");
+	expect_error("{\"command\":\"policy-add\",\"policy\":{\"selector\":[\"src ::/0\"]}}",
+		"bad-argument", "selector: must be");
+	expect_error("{\"command\":\"policy-delete\",\"policy\":{\"priority\":6,"
+		     "\"selector\":\"dst 10.9.0.0/16\"}}",
+		"failed", "no policy");
+	json_decref(result_of(ask("{\"command\":\"policy-delete\",\"policy\":{\"priority\":5,"
+				  "\"selector\":\"dst 10.9.0.0/16\"}}")));
+	assert_int_equal(total("{\"command\":\"policy-list\"}"), 2);
+}
+
+static void test_export_is_off(void **state)
+{
+	(void)state;
+	expect_error("{\"command\":\"sa-export\"}", "failed", "export-keys = yes");
+	expect_error("{\"command\":\"sa-export\",\"format\":\"text\"}", "bad-argument",
+		"must be wireshark");
+}
+
+static void test_export(void **state)
+{
+	static const char *const suites[] = {"aes192gcm12", "aes256gcm8", "aes128-sha1",
+		"aes192-sha384", "null-sha256", "chacha20poly1305", "aes128gmac"};
+
+	(void)state;
+	assert_int_equal(flush("{\"command\":\"sa-flush\",\"reqid\":8}"), 1);
+	for (size_t i = 0; i < 6; i++) {
+		enum natmux_suite suite;
+		char line[600], key[2 * NATMUX_SUITE_KEY_MAX + 1] = "";
+
+		assert_int_equal(natmux_suite_parse(suites[i == 5 ? 6 : i], &suite), 0);
+		for (size_t k = 0; k < natmux_suite_key_len(suite); k++)
+			sprintf(key + 2 * k, "%02x", (unsigned int)(k + 1));
+		snprintf(line, sizeof(line),
+			"{\"command\":\"sa-add\",\"key\":\"%s\",\"sa\":{\"direction\":\"in\","
+			"\"spi\":%zu,\"suite\":\"%s\",\"remote\":\"%s\"}}",
+			key, 300 + i, suites[i == 5 ? 6 : i], i % 2 ? "2001:db8::9" : "");
+		json_decref(result_of(ask(line)));
+	}
+	expect_golden_result("export.json", "{\"command\":\"sa-export\"}");
+}
+
+/* No other answer than sa-export has a key in it, in any form. */
+static void test_keys_stay_inside(void **state)
+{
+	static const char *const lines[] = {"{\"command\":\"sa-list\"}", "{\"command\":\"status\"}",
+		"{\"command\":\"metrics\"}", "{\"command\":\"policy-list\"}",
+		"{\"command\":\"events\"}"};
+
+	(void)state;
+	json_decref(result_of(ask(ADD(GOOD, IN))));
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		json_t *reply = ask(lines[i]);
+		char *text = json_dumps(reply, 0);
+
+		assert_null(strstr(text, "00010203"));
+		assert_null(strstr(text, "AAECAw"));
+		assert_null(strstr(text, "deadbeef"));
+		free(text);
+		json_decref(reply);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_results_are_golden, setup),
+		cmocka_unit_test_setup(test_metrics_are_golden, setup),
+		cmocka_unit_test_setup(test_without_plane, setup_without),
+		cmocka_unit_test_setup(test_add, setup),
+		cmocka_unit_test_setup(test_bad_adds, setup),
+		cmocka_unit_test_setup(test_full, setup),
+		cmocka_unit_test_setup(test_delete, setup),
+		cmocka_unit_test_setup(test_flush, setup),
+		cmocka_unit_test_setup(test_policies, setup),
+		cmocka_unit_test_setup(test_export_is_off, setup),
+		cmocka_unit_test_setup(test_export, setup_export),
+		cmocka_unit_test_setup(test_keys_stay_inside, setup_export),
+	};
+
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

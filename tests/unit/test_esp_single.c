@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The library's seal and open: one packet, vectors, and what comes to nothing. */
+#include "test.h"
+
+#include <sodium.h>
+#include <stdbool.h>
+#include <natmux/error.h>
+#include <natmux/sa.h>
+
+enum { MANY = 150, ROOM = 400 };
+
+static const uint8_t keymat[NATMUX_SUITE_KEY_MAX] = {5, 4, 3};
+static uint8_t memory[MANY][ROOM];
+static struct natmux_esp_packet packets[MANY];
+
+static void fill(void *user, void *buf, size_t len)
+{
+	(void)user;
+	memset(buf, 1, len);
+}
+
+static const struct natmux_random randomness = {.fill = fill};
+
+static struct natmux_sa_config config_of(
+	enum natmux_suite suite, enum natmux_sa_direction direction)
+{
+	struct natmux_sa_config config;
+
+	natmux_sa_config_init(&config);
+	config.direction = direction;
+	config.spi = 4711;
+	config.suite = suite;
+	config.key = keymat;
+	config.key_len = natmux_suite_key_len(suite);
+	return config;
+}
+
+static struct natmux_sa *make(enum natmux_suite suite, enum natmux_sa_direction direction)
+{
+	struct natmux_sa_config config = config_of(suite, direction);
+	struct natmux_sa *sa = NULL;
+
+	assert_int_equal(natmux_sa_new(&config, &randomness, &sa), 0);
+	return sa;
+}
+
+static void make_packets(const struct natmux_sa *sa)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		packets[i] = (struct natmux_esp_packet){
+			.data = memory[i], .size = ROOM, .len = i, .next_header = 4};
+		memset(memory[i] + natmux_sa_headroom(sa), (int)i, i);
+	}
+}
+
+static void test_round_trip_of_every_suite(void **state)
+{
+	(void)state;
+	for (unsigned int suite = 0; suite < NATMUX_SUITE_COUNT; suite++) {
+		struct natmux_sa *out = make((enum natmux_suite)suite, NATMUX_SA_OUT);
+		struct natmux_sa *in = make((enum natmux_suite)suite, NATMUX_SA_IN);
+
+		make_packets(out);
+		assert_int_equal(natmux_sa_seal(out, packets, MANY), MANY);
+		for (size_t i = 0; i < MANY; i++) {
+			assert_int_equal(packets[i].len, natmux_sa_sealed_len(out, i));
+			assert_int_equal(packets[i].sequence, i + 1);
+		}
+		assert_int_equal(natmux_sa_open(in, packets, MANY), MANY);
+		for (size_t i = 0; i < MANY; i++) {
+			assert_int_equal(packets[i].len, i);
+			assert_int_equal(packets[i].next_header, 4);
+			for (size_t j = 0; j < i; j++)
+				assert_int_equal(packets[i].inner[j], i);
+		}
+		natmux_sa_free(out);
+		natmux_sa_free(in);
+	}
+}
+
+static void test_what_comes_to_nothing(void **state)
+{
+	struct natmux_sa *out = make(NATMUX_SUITE_AES256GCM16, NATMUX_SA_OUT);
+	struct natmux_sa *in = make(NATMUX_SUITE_AES256GCM16, NATMUX_SA_IN);
+	uint8_t copy[ROOM];
+
+	(void)state;
+	make_packets(out);
+	packets[1].size = natmux_sa_sealed_len(out, 1) - 1;
+	packets[2].len = 70000;
+	assert_int_equal(natmux_sa_seal(out, packets, 5), 3);
+	assert_int_equal(packets[1].error, NATMUX_ENOSPACE);
+	assert_int_equal(packets[2].error, NATMUX_ERANGE);
+	assert_int_equal(packets[4].sequence, 3); /* numbers in a row for those that were sealed */
+	assert_int_equal(natmux_sa_seal(in, packets, 1), 0);
+	assert_int_equal(packets[0].error, NATMUX_EINVAL);
+	assert_int_equal(natmux_sa_open(out, packets, 1), 0);
+
+	memcpy(copy, memory[4], ROOM);
+	packets[3].len = 20;
+	packets[0].data[30] ^= 1;
+	assert_int_equal(natmux_sa_open(in, packets, 1), 0);
+	assert_int_equal(packets[0].error, NATMUX_EAUTH);
+	assert_int_equal(natmux_sa_open(in, packets + 3, 2), 1);
+	assert_int_equal(packets[3].error, NATMUX_ETRUNCATED);
+	memcpy(memory[4], copy, ROOM);
+	packets[4].len = natmux_sa_sealed_len(out, 4);
+	assert_int_equal(natmux_sa_open(in, packets + 4, 1), 0);
+	assert_int_equal(packets[4].error, NATMUX_EEXISTS);
+	assert_int_equal(natmux_sa_counters_of(in)->duplicate, 1);
+	assert_int_equal(natmux_sa_counters_of(in)->bad_icv, 1);
+	assert_int_equal(natmux_sa_counters_of(in)->too_short, 1);
+	natmux_sa_free(out);
+	natmux_sa_free(in);
+	natmux_sa_free(NULL);
+}
+
+static void test_refusals(void **state)
+{
+	struct natmux_sa_config config = config_of(NATMUX_SUITE_AES256GCM16, NATMUX_SA_OUT);
+	struct natmux_sa *sa = NULL;
+
+	(void)state;
+	config.key_len--;
+	assert_int_equal(natmux_sa_new(&config, &randomness, &sa), NATMUX_EINVAL);
+	config.key_len++;
+	config.suite = NATMUX_SUITE_COUNT;
+	assert_int_equal(natmux_sa_new(&config, &randomness, &sa), NATMUX_EINVAL);
+	config = config_of(NATMUX_SUITE_AES256GCM16, NATMUX_SA_OUT);
+	config.size--;
+	assert_int_equal(natmux_sa_new(&config, &randomness, &sa), NATMUX_EINVAL);
+	config = config_of(NATMUX_SUITE_AES256GCM16, NATMUX_SA_OUT);
+	config.spi = 255;
+	assert_int_equal(natmux_sa_new(&config, &randomness, &sa), NATMUX_EINVAL);
+	assert_null(sa);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip_of_every_suite),
+		cmocka_unit_test(test_what_comes_to_nothing),
+		cmocka_unit_test(test_refusals),
+	};
+
+	if (sodium_init() < 0)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configurations into a real plane, and their differences: all of one, or nothing. */
+#include "test.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <natmux/error.h>
+#include "daemon/user_sas.h"
+
+static struct natmux_esp *esp;
+
+static void ignore_trains(void *user, const struct natmux_train *trains, size_t n)
+{
+	(void)user;
+	(void)trains;
+	(void)n;
+}
+
+static void ignore_packet(void *user, const struct nm_gathered *packet)
+{
+	(void)user;
+	(void)packet;
+}
+
+static void fill(void *user, void *buf, size_t len)
+{
+	(void)user;
+	memset(buf, 0x5a, len);
+}
+
+/* The key of a file is its name, again and again. */
+static int read_key(const char *path, uint8_t *key, size_t len, char *message, size_t size)
+{
+	(void)message;
+	(void)size;
+	for (size_t i = 0; i < len; i++)
+		key[i] = (uint8_t)(path[1 + i % (strlen(path) - 1)] ^ i);
+	return 0;
+}
+
+static struct nm_config *parse(const char *text)
+{
+	static const struct nm_config_world world = {.read_key = read_key};
+	struct nm_config *config = NULL;
+	char message[NM_CONFIG_MESSAGE_SIZE], whole[4096];
+
+	snprintf(whole, sizeof(whole), "esp = user\nhandoff = none\n%s", text);
+	if (nm_config_parse("natmux.conf", whole, strlen(whole), &world, &config, message,
+		    sizeof(message)) < 0)
+		fail_msg("%s", message);
+	return config;
+}
+
+static void make_plane(uint32_t sas_max, uint32_t policies_max)
+{
+	struct natmux_esp_config config;
+
+	natmux_esp_config_init(&config);
+	config.sas_max = sas_max;
+	config.policies_max = policies_max;
+	config.random.fill = fill;
+	config.send = ignore_trains;
+	config.deliver = ignore_packet;
+	assert_int_equal(natmux_esp_new(&config, &esp), 0);
+}
+
+/* What the plane has, as a text: "in 256, out 257 192.0.2.2, | 10 protect 7 24," */
+static char shown[1024];
+
+static void show_sa(void *user, const struct natmux_sa_info *info)
+{
+	char addr[NATMUX_ADDR_TEXT], one[160];
+
+	(void)user;
+	snprintf(one, sizeof(one), "%s %u %s%s, ", info->direction == NATMUX_SA_IN ? "in" : "out",
+		info->spi, natmux_addr_format(&info->added_remote, addr),
+		info->soft.bytes > 0 ? " soft" : "");
+	strcat(shown, one);
+}
+
+static void show_policy(void *user, const struct natmux_policy *policy)
+{
+	char one[64];
+
+	(void)user;
+	snprintf(one, sizeof(one), "%u:%d:%u:%u, ", policy->priority, (int)policy->action,
+		policy->reqid, policy->selector.destination.bits);
+	strcat(shown, one);
+}
+
+static const char *show(void)
+{
+	shown[0] = '\0';
+	natmux_esp_sas(esp, show_sa, NULL);
+	strcat(shown, "| ");
+	natmux_esp_policies(esp, show_policy, NULL);
+	return shown;
+}
+
+#define IN(name, spi, more)                                                                        \
+	"sa " name " { direction = in\nsuite = aes128gcm16\nkey-file = \"/k\"\nspi = " #spi        \
+	"\n" more "}\n"
+#define OUT(name, spi, remote, more)                                                               \
+	"sa " name                                                                                 \
+	" { direction = out\nsuite = aes128gcm16\nkey-file = \"/k\"\nreqid = 7\nspi = " #spi       \
+	"\nremote = \"" remote "\"\n" more "}\n"
+#define POLICY(name, priority, bits, more)                                                         \
+	"policy " name " { priority = " #priority "\nselector = \"dst 10.0.0.0/" #bits "\"\n" more \
+	"}\n"
+
+static int change(const char *before_text, const char *after_text, char message[512])
+{
+	struct nm_config *before = before_text ? parse(before_text) : NULL;
+	struct nm_config *after = parse(after_text);
+	int err;
+
+	/* As they are in a running natmuxd: what was before has no keys any more. */
+	if (before)
+		nm_config_wipe_keys(before);
+	err = nm_user_sas_apply(esp, 1000, before, after, message, 512);
+	nm_config_free(before);
+	nm_config_free(after);
+	return err;
+}
+
+static void test_changes(void **state)
+{
+	static const struct {
+		const char *before, *after, *first, *then;
+	} cases[] = {
+		{"", "", "| ", "| "},
+		{IN("a", 256, ""), IN("a", 256, ""), "in 256 -, | ", "in 256 -, | "},
+		{IN("a", 256, ""), "", "in 256 -, | ", "| "},
+		{"", OUT("a", 256, "192.0.2.2", ""), "| ", "out 256 192.0.2.2:4500, | "},
+		/* Another name, the same SA: nothing changes. */
+		{IN("a", 256, ""), IN("b", 256, ""), "in 256 -, | ", "in 256 -, | "},
+		{IN("a", 256, ""), IN("a", 256, "soft-bytes = 9\n"), "in 256 -, | ",
+			"in 256 - soft, | "},
+		/* Rekeyed: the new one, then the old one goes. */
+		{OUT("a", 256, "192.0.2.2", ""), OUT("a", 257, "192.0.2.2", ""),
+			"out 256 192.0.2.2:4500, | ", "out 257 192.0.2.2:4500, | "},
+		/* The same SPI of two peers. */
+		{OUT("a", 256, "192.0.2.2", ""),
+			OUT("a", 256, "192.0.2.2", "") OUT("b", 256, "192.0.2.3", ""),
+			"out 256 192.0.2.2:4500, | ",
+			"out 256 192.0.2.2:4500, out 256 192.0.2.3:4500, | "},
+		{POLICY("p", 1, 8, "reqid = 7\n"), POLICY("p", 1, 8, "reqid = 8\n"), "| 1:0:7:8, ",
+			"| 1:0:8:8, "},
+		{POLICY("p", 1, 8, "reqid = 7\n"), POLICY("q", 2, 8, "action = discard\n"),
+			"| 1:0:7:8, ", "| 2:2:0:8, "},
+		{POLICY("p", 1, 8, "reqid = 7\n") POLICY("q", 2, 16, "action = bypass\n"),
+			POLICY("q", 2, 16, "action = bypass\n"), "| 1:0:7:8, 2:1:0:16, ",
+			"| 2:1:0:16, "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char message[512];
+
+		make_plane(4, 4);
+		assert_int_equal(change(NULL, cases[i].before, message), 0);
+		assert_string_equal(show(), cases[i].first);
+		assert_int_equal(change(cases[i].before, cases[i].after, message), 0);
+		assert_string_equal(message, "");
+		assert_string_equal(show(), cases[i].then);
+		natmux_esp_free(esp);
+	}
+}
+
+static void find_sequence(void *user, const struct natmux_sa_info *info)
+{
+	*(uint64_t *)user = info->sequence;
+}
+
+/* A changed SA with the old key goes on counting, one with a new key begins again. */
+static void test_key_changes(void **state)
+{
+	uint64_t sequence;
+	struct natmux_sa_config config;
+	struct nm_config *first = parse(OUT("a", 256, "192.0.2.2", ""));
+	struct nm_config *again = parse(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
+	struct nm_config *other = parse(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
+	char message[512];
+
+	(void)state;
+	make_plane(4, 4);
+	nm_config_sa_fill(&first->sas[0], 4500, &config);
+	config.sequence = 1000;
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), 0);
+	nm_config_wipe_keys(first);
+	assert_int_equal(nm_user_sas_apply(esp, 0, first, again, message, sizeof(message)), 0);
+	natmux_esp_sas(esp, find_sequence, &sequence);
+	assert_int_equal(sequence, 1000);
+	/* Only the file's content is another. */
+	other->sas[0].key[0] ^= 1;
+	other->sas[0].key_mark[0] ^= 1;
+	assert_int_equal(nm_user_sas_apply(esp, 0, again, other, message, sizeof(message)), 0);
+	natmux_esp_sas(esp, find_sequence, &sequence);
+	assert_int_equal(sequence, 0);
+	natmux_esp_free(esp);
+	nm_config_free(first);
+	nm_config_free(again);
+	nm_config_free(other);
+}
+
+/* What somebody else put into the plane stays, unless the file takes its place. */
+static void test_beside_others(void **state)
+{
+	struct nm_config *config =
+		parse(IN("x", 999, "") IN("y", 256, "") POLICY("z", 1, 8, "action = discard\n"));
+	struct natmux_sa_config sa;
+	struct natmux_policy policy;
+	char message[512];
+
+	(void)state;
+	make_plane(4, 4);
+	for (size_t i = 0; i < 2; i++) {
+		nm_config_sa_fill(&config->sas[i], 4500, &sa);
+		assert_int_equal(natmux_esp_sa_add(esp, 0, &sa), 0);
+	}
+	nm_config_policy_fill(&config->policies[0], &policy);
+	assert_int_equal(natmux_esp_policy_add(esp, &policy), 0);
+	assert_int_equal(
+		change(NULL, IN("a", 256, "soft-bytes = 9\n") POLICY("p", 1, 8, "reqid = 7\n"),
+			message),
+		0);
+	assert_string_equal(show(), "in 999 -, in 256 - soft, | 1:0:7:8, ");
+	assert_int_equal(change(IN("a", 256, "soft-bytes = 9\n") POLICY("p", 1, 8, "reqid = 7\n"),
+				 "", message),
+		0);
+	assert_string_equal(show(), "in 999 -, | ");
+	/* Gone already: a reload without it is none the worse. */
+	assert_int_equal(change(IN("a", 256, ""), "", message), 0);
+	nm_config_free(config);
+	natmux_esp_free(esp);
+}
+
+static void test_room(void **state)
+{
+#define TWO "user-plane { sas = 2 }\n"
+	static const char two[] = TWO IN("a", 256, "") IN("b", 257, "");
+	static const char other_two[] = TWO IN("a", 258, "") IN("b", 259, "");
+	static const char one[] = TWO IN("a", 258, "");
+	struct nm_config *foreign = parse(IN("x", 999, ""));
+	struct natmux_sa_config sa;
+	char message[512];
+
+	(void)state;
+	make_plane(2, 4);
+	assert_int_equal(change(NULL, two, message), 0);
+	/* Not enough for old and new at a time, but for each. */
+	assert_int_equal(change(two, other_two, message), 0);
+	show();
+	assert_non_null(strstr(shown, "in 258 -"));
+	assert_non_null(strstr(shown, "in 259 -"));
+	assert_null(strstr(shown, "in 256 -"));
+	/* Room that natmuxctl has taken since. */
+	assert_int_equal(change(other_two, one, message), 0);
+	nm_config_sa_fill(&foreign->sas[0], 4500, &sa);
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &sa), 0);
+	assert_int_equal(change(one, two, message), NATMUX_EFULL);
+	assert_string_equal(message, "natmux.conf: user-plane.sas: found 2 beside 1 that natmuxctl "
+				     "added, allowed are 2 in all (nothing was changed)");
+	show();
+	assert_non_null(strstr(shown, "in 258 -"));
+	assert_non_null(strstr(shown, "in 999 -"));
+	nm_config_free(foreign);
+	natmux_esp_free(esp);
+}
+
+static void test_nothing_or_all(void **state)
+{
+	static const char before[] =
+		IN("a", 256, "") POLICY("p", 1, 8, "reqid = 7\n") POLICY("q", 2, 8, "reqid = 7\n");
+	static const char after[] = IN("a", 257, "") POLICY("p", 1, 9, "reqid = 8\n")
+		POLICY("r", 3, 10, "reqid = 8\n") POLICY("s", 4, 11, "reqid = 8\n");
+	char message[512];
+
+	(void)state;
+	make_plane(2, 2);
+	assert_int_equal(change(NULL, before, message), 0);
+	assert_string_equal(show(), "in 256 -, | 1:0:7:8, 2:0:7:8, ");
+	assert_int_equal(change(before, after, message), NATMUX_EFULL);
+	assert_string_equal(message, "natmux.conf:16: policy \"s\": table or queue is full "
+				     "(nothing was changed)");
+	/* The order in the table may be another: policies have their own. */
+	show();
+	assert_non_null(strstr(shown, "in 256 -, | "));
+	assert_non_null(strstr(shown, "1:0:7:8, "));
+	assert_non_null(strstr(shown, "2:0:7:8, "));
+	assert_null(strstr(shown, ":8:"));
+	natmux_esp_free(esp);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_key_changes),
+		cmocka_unit_test(test_beside_others),
+		cmocka_unit_test(test_room),
+		cmocka_unit_test(test_nothing_or_all),
+	};
+
+	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
+}

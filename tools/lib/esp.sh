@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Gateways of tools/lib/netns.sh whose natmuxd does ESP itself: keys, SAs and policies of natmux.conf
+# for both ends of a tunnel.
+
+# esp_keys NAME [SUITE]: new keys of a tunnel, one for each direction.
+esp_keys() {
+	local way octets
+	case ${2:-aes128gcm16} in
+	aes128gcm* | aes128gmac) octets=20 ;;
+	aes256gcm* | aes256gmac | chacha20poly1305) octets=36 ;;
+	aes128-sha256) octets=48 ;;
+	*) echo "esp_keys: ${2}?" >&2; return 1 ;;
+	esac
+	mkdir -p "$LAB_DIR/keys"
+	for way in ab ba; do
+		(umask 077 && od -An -v -tx1 -N$octets /dev/urandom | tr -d ' \n' >"$LAB_DIR/keys/$1-$way")
+	done
+}
+
+# esp_sa NAME DIRECTION WAY SPI REQID [LINE...]: an SA of tunnel NAME, in the file's words. WAY is ab
+# or ba: whose packets it is for. Lines say the rest, `remote = "203.0.113.2:4500"` first of all.
+esp_sa() {
+	local name=$1 direction=$2 way=$3 spi=$4 reqid=$5
+	shift 5
+	echo "sa \"$name-$direction\" {"
+	printf '\t%s\n' "direction = $direction" "spi = $((spi))" "suite = ${esp_suite:-aes128gcm16}" \
+		"key-file = \"$LAB_DIR/keys/$name-$way\"" "reqid = $reqid" "$@"
+	echo "}"
+}
+
+# esp_pair NAME SIDE SPI REQID REMOTE [LINE-OF-BOTH...]: both SAs of one end, a or b, of tunnel NAME. The
+# SPI is that of a's packets; b's have the next. Whoever has proved to be the peer may move.
+esp_pair() {
+	local name=$1 side=$2 spi=$(($3)) reqid=$4 remote=$5
+	shift 5
+	if [[ $side == a ]]; then
+		esp_sa "$name" out ab "$spi" "$reqid" "remote = \"$remote\"" "$@"
+		esp_sa "$name" in ba "$((spi + 1))" "$reqid" "$@"
+	else
+		esp_sa "$name" out ba "$((spi + 1))" "$reqid" "remote = \"$remote\"" "$@"
+		esp_sa "$name" in ab "$spi" "$reqid" "$@"
+	fi
+}
+
+# esp_policy NAME REQID SELECTOR [PRIORITY]
+esp_policy() {
+	printf 'policy "%s" {\n\treqid = %s\n\tselector = "%s"\n\tpriority = %s\n}\n' \
+		"$1" "$2" "$3" "${4:-0}"
+}
+
+# esp_sites SIDE: policies and routes that send what is for the other site through the tunnel: the
+# policies come out here, for natmux.conf; esp_routes SIDE is for afterwards.
+esp_sites() {
+	local here=1 there=2
+	[[ $1 == a ]] || { here=2 there=1; }
+	esp_policy sites4 1 "src 192.168.$here.0/24 dst 192.168.$there.0/24"
+	esp_policy sites6 1 "src 2001:db8:a$here::/64 dst 2001:db8:a$there::/64"
+}
+
+esp_routes() {
+	local there=2
+	[[ $1 == a ]] || there=1
+	lab_ip "gw-$1" route replace "192.168.$there.0/24" dev natmux1
+	# A device of less than 1280 bytes has no IPv6.
+	(($(lab_run "gw-$1" cat /sys/class/net/natmux1/mtu) < 1280)) ||
+		lab_ip "gw-$1" route replace "2001:db8:a$there::/64" dev natmux1
+}
+
+# esp_configure SIDE REMOTE [LINE-OF-BOTH-SAS...]: the one tunnel between both sites, SPI 0x1000. What is
+# for the rest of natmux.conf is in $esp_more, for the section user-plane in $esp_plane.
+esp_configure() {
+	local side=$1 remote=$2
+	shift 2
+	{
+		printf 'esp = user\nhandoff = none\nuser-plane {\n%s\n}\n%s\n' \
+			"${esp_plane:-}" "${esp_more:-}"
+		esp_pair site "$side" 0x1000 1 "$remote" "$@"
+		esp_sites "$side"
+	} | natmux_configure "gw-$side"
+}
+
+# esp_start SIDE: natmuxd there, with its routes; its number in LAB_PID.
+esp_start() {
+	natmux_start "gw-$1" && esp_routes "$1"
+}
+
+# esp_pings FROM TO [ARGUMENT...]: one ping, or as many as the arguments of ping say.
+esp_pings() {
+	local from=$1 to=$2
+	shift 2
+	lab_run "$from" ping -q -n -c 1 -W 1 "$@" "$to"
+}
+
+# esp_iperf FROM TO SECONDS [ARGUMENT...]: Mbit/s of iperf3 as they arrive.
+esp_iperf() {
+	local from=$1 to=$2 seconds=$3 address=$4
+	shift 4
+	lab_spawn "$to" iperf-server iperf3 --server --one-off
+	lab_wait 5 lab_listens_tcp "$to" 5201 || return 1
+	lab_run "$from" timeout --foreground $((seconds + 10)) iperf3 --client "$address" \
+		--time "$seconds" --json "$@" >"$(lab_log iperf)" 2>&1
+	jq '.end | (.sum_received // .sum).bits_per_second / 1e6 | round' "$(lab_log iperf)"
+}
