@@ -414,6 +414,8 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 	server->started_ms = uv_now(&server->loop);
 	err = start(server);
 	if (err == 0) {
+		/* The first questions to the STUN servers; nothing else would arm the timer. */
+		natmux_uv_flush_output(server->net);
 		nm_log(&server->log, NATMUX_LOG_INFO, "natmuxd %s is ready on port %u",
 			natmux_version(), config->port);
 		nm_service_ready();
