@@ -22,8 +22,8 @@ start_planes() {
 
 first_pings() {
 	lab_wait 5 esp_pings host-a 192.168.2.10
-	esp_pings host-b 192.168.1.10
-	esp_pings host-a 2001:db8:a2::10
+	esp_pings host-b 192.168.1.10 >>"$(lab_log ping)"
+	esp_pings host-a 2001:db8:a2::10 >>"$(lab_log ping)"
 	note="192.168.1.10 ↔ 192.168.2.10, 2001:db8:a1::10 ↔ 2001:db8:a2::10"
 }
 
