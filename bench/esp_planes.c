@@ -10,7 +10,7 @@
 #include "bench/turns.h"
 #include "bench/workload.h"
 
-enum { BUDGET_NS = 40000000, GOAL_SA_BYTES = 1024, MEMORY_SAS = 20000 };
+enum { BUDGET_NS = 40000000, GOAL_SA_BYTES = 1024, GOAL_AT_SAS = 100000, MEMORY_SAS = 20000 };
 
 static const double GOAL_SAS = 1.25;
 
@@ -102,7 +102,7 @@ static void begin_plane_row(
 static void finish_plane_row(struct nm_esp_row *row, const struct nm_workload *many, size_t n)
 {
 	row->fields[NM_ESP_OF_ONE].spread = nm_esp_ratios(row->ns, row->base_ns, n);
-	if (many->config.sas == 1)
+	if (many->config.sas < GOAL_AT_SAS)
 		return;
 	row->fields[NM_ESP_GOAL].goal = (struct nm_goal){
 		NM_GOAL_AT_MOST, GOAL_SAS, row->fields[NM_ESP_OF_ONE].spread.median};

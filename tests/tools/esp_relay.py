@@ -7,8 +7,9 @@
 
 Whoever writes to ADDRESS:PORT is passed on to the target, from another port, and back. Each way by
 itself, every N-th datagram is lost, every N-th is sent twice, and every N-th lets D others pass
-first; what is to be lost is neither of the others. Keepalives pass uncounted. Ends after S
-seconds or when it is killed; then, and whenever it gets SIGUSR1, a line for each way:
+first; what is to be lost is neither of the others. Keepalives pass uncounted. Ends after S seconds or
+when it is killed, and lets go what is delayed; then, and whenever it gets SIGUSR1, a line for each
+way:
 
     there datagrams N lost N doubled N delayed N
     back datagrams N lost N doubled N delayed N
@@ -96,6 +97,10 @@ def main():
                     for datagram in back.output(far.recv(65535)):
                         near.sendto(datagram, client)
     finally:
+        for _, datagram in there.waiting:
+            far.send(datagram)
+        for _, datagram in back.waiting:
+            near.sendto(datagram, client)
         tell()
 
 

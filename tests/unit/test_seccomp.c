@@ -107,9 +107,12 @@ static int use_files(void)
 
 static int use_memory(void)
 {
-	char *small = malloc(100), *large = malloc(64 << 20);
+	char *small = malloc(100), *large = calloc(64, 1 << 20);
 
 	if (!small || !large)
+		return 1;
+	/* Keys of new SAs: sodium_mlock(3). */
+	if ((mlock(large, 4096) < 0 && errno == EPERM) || munlock(large, 4096) < 0)
 		return 1;
 	memset(large, 1, 1 << 20);
 	large = realloc(large, 128 << 20);

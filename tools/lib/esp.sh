@@ -81,6 +81,46 @@ esp_configure() {
 	} | natmux_configure "gw-$side"
 }
 
+# esp_add SIDE NAME DIRECTION WAY SPI [WORD...]: adds an SA of tunnel NAME to a gateway that runs, in
+# natmuxctl's words.
+esp_add() {
+	local side=$1 name=$2 direction=$3 way=$4 spi=$5
+	shift 5
+	natmux_ctl "gw-$side" sa add dir "$direction" spi "$((spi))" suite "${esp_suite:-aes128gcm16}" \
+		key-file "$LAB_DIR/keys/$name-$way" reqid 1 "$@" >/dev/null
+}
+
+# esp_renew NAME SPI OLD-SPI [WORD...]: a new pair of SAs at both gateways and then no more the old one,
+# in an order in which nothing is lost: first those that receive, then those that send; the old go
+# when what is on its way has arrived. The words are for outbound SAs.
+esp_renew() {
+	local name=$1 spi=$(($2)) old=$(($3)) remote_of_a remote_of_b
+	shift 3
+	remote_of_a=$(esp_added_remote a)
+	remote_of_b=$(esp_added_remote b)
+	esp_keys "$name" "${esp_suite:-aes128gcm16}"
+	esp_add b "$name" in ab "$spi"
+	esp_add a "$name" in ba $((spi + 1))
+	esp_add a "$name" out ab "$spi" remote "$remote_of_a" "$@"
+	esp_add b "$name" out ba $((spi + 1)) remote "$(esp_peer b)" "$@"
+	sleep 0.2
+	natmux_ctl gw-a sa del dir out spi "$old" remote "$remote_of_a"
+	natmux_ctl gw-b sa del dir out spi "$((old + 1))" remote "$remote_of_b"
+	natmux_ctl gw-a sa del dir in spi "$((old + 1))"
+	natmux_ctl gw-b sa del dir in spi "$old"
+}
+
+# esp_peer SIDE: where the gateway's packets go now; esp_added_remote SIDE: where the newest outbound SA
+# was told to send them.
+esp_peer() {
+	natmux_json "gw-$1" '[.sas[] | select(.direction == "out")] | max_by(-.age_ms) | .remote' sa list
+}
+
+esp_added_remote() {
+	natmux_json "gw-$1" '[.sas[] | select(.direction == "out")] | max_by(-.age_ms) | .added_remote' \
+		sa list
+}
+
 # esp_start SIDE: natmuxd there, with its routes; its number in LAB_PID.
 esp_start() {
 	natmux_start "gw-$1" && esp_routes "$1"
@@ -91,6 +131,12 @@ esp_pings() {
 	local from=$1 to=$2
 	shift 2
 	lab_run "$from" ping -q -n -c 1 -W 1 "$@" "$to"
+}
+
+# esp_lost LOG: pings without an answer.
+esp_lost() {
+	sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$(lab_log "$1")" | tail -n 1 |
+		{ read -r sent received && echo $((sent - received)); }
 }
 
 # esp_iperf FROM TO SECONDS [ARGUMENT...]: Mbit/s of iperf3 as they arrive.

@@ -180,6 +180,7 @@ stage_uml() {
 
 stage_demo() {
 	check demo tools/demo
+	check 'demo esp' tools/demo esp
 }
 
 # Named namespaces live in /run/netns: with a mount of its own there, what a stage leaves behind is

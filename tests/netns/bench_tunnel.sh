@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# natmux-bench tunnel and compare bring tunnels up, measure them and leave nothing behind: neither a
+# namespace, nor a process, nor a folder. What the figures are is no question here, except that the
+# tunnel carries something.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+bench() {
+	TMPDIR=$work timeout 100 "$build/bench/natmux-bench" "$@" --repeat 1 --seconds 1 \
+		--natmuxd "$build/daemon/natmuxd"
+}
+
+# rows FILE FILTER: how many rows of the results are so.
+rows() {
+	jq -s "[.[] | select(.record == \"result\") | select($2)] | length" "$1"
+}
+
+# measured FILE ARGUMENT...: the same, with the JSON lines to a file.
+measured() {
+	local file=$1
+	shift
+	bench "$@" --json >"$file"
+}
+
+tap_begin "$@"
+build=$NATMUX_BUILD
+work=$(mktemp -d)
+before=$(readlink /proc/self/ns/net)
+
+tap "one stream, with offloads and without" measured "$work/tcp" tunnel --traffic 'TCP 1'
+tap_is "two rows of plain veth" "$(rows "$work/tcp" '.tunnel == "plain veth"')" -eq 2
+tap_is "and two of natmux that carry more than 10 Mbit/s" \
+	"$(rows "$work/tcp" '.tunnel == "natmux" and .rate.median > 0.01')" -eq 2
+tap "datagrams" measured "$work/udp" tunnel --traffic 'UDP 64' --offloads on
+tap_is "a hundred a second at least" \
+	"$(rows "$work/udp" '.tunnel == "natmux" and .rate.median > 0.1')" -eq 1
+tap_is "only what was asked for" "$(rows "$work/udp" '.offloads == "on"')" -eq 2
+tap_is "its folders are gone" "$(find "$work" -mindepth 1 -type d | wc -l)" -eq 0
+tap_is "no natmuxd of this build runs on" \
+	"$(pgrep -c -f "^$build/daemon/natmuxd -c $work" || true)" -eq 0
+tap "we are where we were" test "$before" = "$(readlink /proc/self/ns/net)"
+rm -rf -- "$work"
+tap_end

@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# A day of hourly new keys in half a minute: an hour is a second, and each time natmuxd says that an
+# SA's soft lifetime is over, somebody makes a new pair before the old one goes. No packet is lost.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+hours=24
+
+# limits SIDE: what SAs of the file have, in the file's words.
+limits() {
+	sed -i '/^sa "site-out"/a soft-seconds = 1\nhard-seconds = 12' "$LAB_DIR/ns/gw-$1/natmux.conf"
+}
+
+# wanted SPI: whether natmuxd has asked for a successor of A's outbound SA.
+wanted() {
+	natmux_is gw-a "any(.events[]; .type == \"sa-soft\" and .direction == \"out\" and .spi == \"$1\")" \
+		events
+}
+
+# one_hour N: waits until the N-th pair is to be replaced, and does it.
+one_hour() {
+	local spi
+	spi=$(printf '0x%08x' $((0x1000 * $1)))
+	lab_wait 4 wanted "$spi" || return 1
+	esp_renew "key-$1" $((0x1000 * ($1 + 1))) "$spi" limit time-soft 1 limit time-hard 12
+}
+
+# What the device's own IPv6 says to its neighbours is for no tunnel: out-policy.
+dropped() {
+	natmux_ctl "gw-$1" drops >"$(lab_log "drops-$1")"
+	natmux_json "gw-$1" '[.drops[] | select(.reason != "out-policy") | .count] | add // 0' drops
+}
+
+day() {
+	local hour
+	for ((hour = 1; hour <= hours; hour++)); do
+		one_hour "$hour" || return 1
+	done
+}
+
+tap_begin "$@"
+lab_topology
+esp_keys site
+esp_configure a 203.0.113.2:4500
+esp_configure b 203.0.113.1:4500
+limits a
+limits b
+esp_start a
+esp_start b
+lab_wait 5 esp_pings host-a 192.168.2.10
+
+lab_spawn host-b iperf-server iperf3 --server --one-off
+lab_wait 5 lab_listens_tcp host-b 5201
+lab_spawn host-a iperf iperf3 --client 192.168.2.10 --time 120 --bitrate 20M --json
+iperf=$LAB_PID
+lab_spawn host-a ping ping -q -n -c 20000 -i 0.005 -W 1 192.168.2.10
+ping=$LAB_PID
+tap "an hour is over $hours times, and each time there are new keys" day
+lab_stop "$ping" INT
+lab_stop "$iperf" INT
+sent=$(sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p' "$(lab_log ping)")
+tap_is "pings meanwhile" "${sent:-0}" -ge 2000
+tap_is "pings lost" "$(esp_lost ping)" -le 1
+tap_is "Mbit/s of TCP meanwhile, of 20" \
+	"$(jq '.end.sum_sent.bits_per_second / 1e6 | round' "$(lab_log iperf)")" -ge 15
+for side in a b; do
+	tap_is "${side^^} has a pair of SAs" "$(natmux_json gw-$side .total sa list)" -eq 2
+	tap "which are alive" natmux_is gw-$side 'all(.sas[]; .dead | not)' sa list
+	tap_is "${side^^} has dropped" "$(dropped $side)" -eq 0
+done
+tap_end

@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What natmuxctl captures and the keys that it exports, read by tshark: every packet that went through
+# the tunnel is in there, authentic, with right checksums; with another key none is.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+# traffic: pings of both families and both ways, and TCP.
+traffic() {
+	esp_pings host-a 192.168.2.10 -c 5 -i 0.02 &&
+		esp_pings host-b 2001:db8:a1::10 -c 5 -i 0.02 &&
+		esp_iperf host-a host-b 1 192.168.2.10 -b 3M
+}
+
+# read_with KEYS FILTER FIELD...: what tshark finds in the capture with these keys.
+read_with() {
+	local keys=$1 filter=$2 field line
+	local -a options=(-o esp.enable_encryption_decode:TRUE -o esp.enable_authentication_check:TRUE
+		-o tcp.check_checksum:TRUE -o udp.try_heuristic_first:TRUE)
+	shift 2
+	while IFS= read -r line; do
+		options+=(-o "uat:esp_sa:$line")
+	done <"$keys"
+	for field; do
+		options+=(-e "$field")
+	done
+	tshark -n -r "$LAB_DIR/esp.pcap" "${options[@]}" -Y "$filter" -T fields 2>>"$(lab_log tshark)"
+}
+
+count() {
+	read_with "$@" frame.number | wc -l
+}
+
+# judge SUITE: one tunnel with that suite.
+judge() {
+	local a b capture keys=$LAB_DIR/esp_sa
+	esp_suite=$1
+	esp_keys site "$1"
+	esp_configure a 203.0.113.2:4500
+	esp_configure b 203.0.113.1:4500
+	esp_start b
+	b=$LAB_PID
+	esp_start a
+	a=$LAB_PID
+	lab_wait 5 esp_pings host-a 192.168.2.10
+	rm -f "$LAB_DIR/esp.pcap"
+	lab_spawn gw-b capture "$NATMUX_BUILD/ctl/natmuxctl" capture --class esp -w "$LAB_DIR/esp.pcap"
+	capture=$LAB_PID
+	lab_wait 5 test -e "$LAB_DIR/esp.pcap"
+	sleep 0.3
+	tap "$1: traffic" traffic
+	sleep 0.3
+	lab_stop "$capture"
+	(umask 077 && natmux_ctl gw-b sa export --wireshark --yes >"$keys")
+	tap_is "$1: pings of IPv4, there and back" "$(count "$keys" 'icmp.type == 8 || icmp.type == 0')" -eq 10
+	tap_is "$1: of IPv6" "$(count "$keys" 'icmpv6.type == 128 || icmpv6.type == 129')" -eq 10
+	tap_is "$1: octets of TCP that arrived" "$(read_with "$keys" 'tcp.dstport == 5201' tcp.len |
+		awk '{ n += $1 } END { print n + 0 }')" -ge 200000
+	tap_is "$1: packets with wrong inner checksums" \
+		"$(count "$keys" 'tcp.checksum.status == Bad || icmp.checksum.status == Bad')" -eq 0
+	tap_is "$1: that are not authentic" "$(count "$keys" 'esp && !(esp.icv_good == 1)')" -eq 0
+	tap_is "$1: of which none could be opened" \
+		"$(count "$keys" 'esp && !icmp && !icmpv6 && !tcp')" -eq 0
+	sed 's/0x......../0x00000000/2' "$keys" >"$keys.other"
+	tap_is "$1: of ours, with another key" "$(count "$keys.other" 'ip.addr == 192.168.2.10')" -eq 0
+	rm -f "$keys" "$keys.other"
+	lab_stop "$a"
+	lab_stop "$b"
+}
+
+tap_begin "$@"
+command -v tshark >/dev/null || tap_skip "no tshark"
+lab_topology
+esp_plane='export-keys = yes'
+judge aes128gcm16
+judge aes128-sha256
+tap_end
