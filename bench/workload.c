@@ -55,7 +55,7 @@ static void count_sent(void *user, const struct natmux_train *trains, size_t n)
 		workload->sent += natmux_train_count(&trains[i]);
 }
 
-static void count_delivered(void *user, const struct nm_gathered *packet)
+static void count_delivered(void *user, const struct natmux_gathered *packet)
 {
 	struct nm_workload *workload = user;
 
@@ -200,9 +200,9 @@ static int make_inner(struct nm_workload *workload)
 		return NATMUX_ENOMEM;
 	nm_gen_bytes(&gen, workload->inner, (size_t)len * workload->trains_len);
 	for (uint32_t i = 0; i < workload->trains_len; i++) {
-		struct nm_inner *inner = &workload->packets[i];
+		struct natmux_inner *inner = &workload->packets[i];
 
-		*inner = (struct nm_inner){
+		*inner = (struct natmux_inner){
 			.data = workload->inner + (size_t)i * len,
 			.len = len,
 			.offload = {.needs_checksum = 1,
@@ -211,7 +211,7 @@ static int make_inner(struct nm_workload *workload)
 				.checksum_offset = TCP_CHECKSUM},
 		};
 		if (config->train > 1) {
-			inner->offload.kind = NM_OFFLOAD_TCP4;
+			inner->offload.kind = NATMUX_OFFLOAD_TCP4;
 			inner->offload.segment = (uint16_t)segment;
 		}
 		make_segment(inner->data, len, 0, 0);

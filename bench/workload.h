@@ -7,7 +7,7 @@
 #define NM_WORKLOAD_H
 
 #include <natmux/esp.h>
-#include "base/offload.h"
+#include <natmux/inner.h>
 #include "bench/sealing.h"
 
 enum {
@@ -33,7 +33,7 @@ struct nm_workload {
 
 	/* Out. */
 	uint8_t *inner; /* one packet or super-packet for each train of a pass */
-	struct nm_inner packets[NM_WORKLOAD_PACKETS];
+	struct natmux_inner packets[NM_WORKLOAD_PACKETS];
 	/* In. */
 	uint8_t *sealed;
 	struct natmux_train trains[NM_WORKLOAD_PACKETS];

@@ -40,7 +40,7 @@ struct nm_user_plane {
 	uint64_t told_drops;   /* of the device: those that the mux has counted */
 	bool can_tcp, can_udp; /* what the plane knows of the device */
 	size_t packets_n;      /* those that are in the plane right now */
-	struct nm_inner packets[PACKETS_MAX];
+	struct natmux_inner packets[PACKETS_MAX];
 	uint8_t whole[WHOLE_MAX], piece[WHOLE_MAX]; /* of a super-packet that has to be cut */
 };
 
@@ -82,12 +82,12 @@ static void count_drops(struct nm_user_plane *plane)
 	plane->told_drops = drops;
 }
 
-static size_t gather(uint8_t *whole, const struct nm_gathered *packet)
+static size_t gather(uint8_t *whole, const struct natmux_gathered *packet)
 {
 	size_t len = 0;
 
 	for (uint32_t i = 0; i < packet->parts_len; i++) {
-		const struct nm_gather_part *part = &packet->parts[i];
+		const struct natmux_gather_part *part = &packet->parts[i];
 
 		if (part->len > WHOLE_MAX - len)
 			return 0;
@@ -98,9 +98,9 @@ static size_t gather(uint8_t *whole, const struct nm_gathered *packet)
 }
 
 /* What the device does not take as it is comes to it packet by packet, checksums and all. */
-static void write_cut(struct nm_user_plane *plane, const struct nm_gathered *packet)
+static void write_cut(struct nm_user_plane *plane, const struct natmux_gathered *packet)
 {
-	struct nm_inner whole = {.data = plane->whole, .offload = packet->offload};
+	struct natmux_inner whole = {.data = plane->whole, .offload = packet->offload};
 	struct nm_split split;
 
 	whole.len = (uint32_t)gather(plane->whole, packet);
@@ -109,7 +109,7 @@ static void write_cut(struct nm_user_plane *plane, const struct nm_gathered *pac
 		return;
 	}
 	for (uint32_t i = 0; i < split.count; i++) {
-		struct nm_gathered one = {.parts_len = 1, .parts = {{.data = plane->piece}}};
+		struct natmux_gathered one = {.parts_len = 1, .parts = {{.data = plane->piece}}};
 
 		one.parts[0].len = nm_split_len(&split, i);
 		nm_split_write(&split, i, plane->piece);
@@ -117,7 +117,7 @@ static void write_cut(struct nm_user_plane *plane, const struct nm_gathered *pac
 	}
 }
 
-static void deliver(void *user, const struct nm_gathered *packet)
+static void deliver(void *user, const struct natmux_gathered *packet)
 {
 	struct nm_user_plane *plane = user;
 
@@ -132,7 +132,7 @@ static void deliver(void *user, const struct nm_gathered *packet)
 static void bypass(void *user, const uint8_t *packet, size_t len)
 {
 	struct nm_user_plane *plane = user;
-	struct nm_gathered gathered = {
+	struct natmux_gathered gathered = {
 		.parts_len = 1, .parts = {{.data = packet, .len = (uint32_t)len}}};
 
 	for (size_t i = 0; i < plane->packets_n; i++)

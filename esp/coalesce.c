@@ -28,11 +28,12 @@ void nm_coalesce_init(struct nm_coalesce *coalesce, const struct nm_coalesce_por
 
 static void deliver_single(struct nm_coalesce *coalesce, const uint8_t *packet, uint32_t len)
 {
-	struct nm_gathered single; /* a whole one would be more to clear than the packet is long */
+	struct natmux_gathered
+		single; /* a whole one would be more to clear than the packet is long */
 
-	single.offload = (struct nm_offload){0};
+	single.offload = (struct natmux_offload){0};
 	single.parts_len = 1;
-	single.parts[0] = (struct nm_gather_part){packet, len};
+	single.parts[0] = (struct natmux_gather_part){packet, len};
 	coalesce->port.deliver(coalesce->port.user, &single);
 }
 
@@ -149,7 +150,7 @@ static bool fits(const struct nm_coalesce_slot *slot, const uint8_t *packet,
 	return !slot->is_closed && header_len == slot->header_len &&
 	       payload <= slot->gathered.offload.segment &&
 	       slot->header_len + slot->payload_len + payload <= NM_COALESCE_MAX &&
-	       slot->gathered.parts_len < NM_GATHER_PARTS - 1 && ip_fits(slot, packet, info) &&
+	       slot->gathered.parts_len < NATMUX_GATHER_PARTS - 1 && ip_fits(slot, packet, info) &&
 	       (info->protocol == NM_PROTO_UDP || tcp_fits(slot, packet, info));
 }
 
@@ -163,7 +164,8 @@ static void open_slot(struct nm_coalesce_slot *slot, uint8_t *packet,
 	slot->count = 0;
 	slot->is_closed = false;
 	slot->gathered.parts_len = 0;
-	slot->gathered.offload = (struct nm_offload){.segment = (uint16_t)(info->len - header_len)};
+	slot->gathered.offload =
+		(struct natmux_offload){.segment = (uint16_t)(info->len - header_len)};
 }
 
 static void append(struct nm_coalesce_slot *slot, uint8_t *packet, const struct nm_inner_info *info)
@@ -172,7 +174,7 @@ static void append(struct nm_coalesce_slot *slot, uint8_t *packet, const struct 
 	uint8_t *data = slot->count == 0 ? packet : packet + slot->header_len;
 
 	slot->gathered.parts[slot->gathered.parts_len++] =
-		(struct nm_gather_part){data, slot->count == 0 ? info->len : payload};
+		(struct natmux_gather_part){data, slot->count == 0 ? info->len : payload};
 	slot->payload_len += payload;
 	slot->count++;
 	slot->is_closed = payload < slot->gathered.offload.segment;
@@ -215,13 +217,13 @@ static void finish_header(struct nm_coalesce_slot *slot)
 
 static void describe(struct nm_coalesce_slot *slot)
 {
-	struct nm_offload *offload = &slot->gathered.offload;
+	struct natmux_offload *offload = &slot->gathered.offload;
 	bool is_tcp = slot->info.protocol == NM_PROTO_TCP;
 
-	offload->kind = NM_OFFLOAD_UDP;
+	offload->kind = NATMUX_OFFLOAD_UDP;
 	if (is_tcp)
-		offload->kind =
-			slot->info.family == NATMUX_FAMILY_IPV4 ? NM_OFFLOAD_TCP4 : NM_OFFLOAD_TCP6;
+		offload->kind = slot->info.family == NATMUX_FAMILY_IPV4 ? NATMUX_OFFLOAD_TCP4
+									: NATMUX_OFFLOAD_TCP6;
 	offload->needs_checksum = 1;
 	offload->header_len = slot->header_len;
 	offload->checksum_start = slot->info.transport;

@@ -9,7 +9,7 @@
 #define NM_COALESCE_H
 
 #include <stdbool.h>
-#include "base/offload.h"
+#include <natmux/inner.h>
 #include "esp/inner.h"
 
 enum {
@@ -18,7 +18,7 @@ enum {
 };
 
 struct nm_coalesce_slot {
-	struct nm_gathered gathered;
+	struct natmux_gathered gathered;
 	uint8_t *packet; /* the first, whose headers stand for all; NULL: slot is free */
 	struct nm_inner_info info;
 	uint16_t header_len;
@@ -31,7 +31,7 @@ struct nm_coalesce_slot {
 
 /* Where finished packets go. The parts are borrowed for the call. */
 struct nm_coalesce_port {
-	void (*deliver)(void *user, const struct nm_gathered *gathered);
+	void (*deliver)(void *user, const struct natmux_gathered *gathered);
 	void *user;
 	bool has_tcp, has_udp; /* what the device takes; without, every packet goes out by itself */
 };

@@ -70,7 +70,7 @@ static void deliver_tunnel(struct arrival *arrival, struct nm_open_item *item)
 static void deliver_transport(struct arrival *arrival, struct nm_open_item *item)
 {
 	struct natmux_esp *esp = arrival->esp;
-	struct nm_gathered packet = {.parts_len = 1};
+	struct natmux_gathered packet = {.parts_len = 1};
 	struct nm_inner_info info;
 	uint8_t header[NM_IP6_LEN];
 	uint32_t len = nm_transport_restore(&arrival->train->path, arrival->train->tos,
@@ -89,7 +89,7 @@ static void deliver_transport(struct arrival *arrival, struct nm_open_item *item
 	}
 	arrival->packets++;
 	arrival->bytes += info.len;
-	packet.parts[0] = (struct nm_gather_part){esp->piece, info.len};
+	packet.parts[0] = (struct natmux_gather_part){esp->piece, info.len};
 	esp->config.deliver(esp->config.user, &packet);
 }
 

@@ -155,7 +155,7 @@ static void seal_all(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_s
 static void tell_too_big(struct natmux_esp *esp, const struct nm_split *split, uint32_t mtu)
 {
 	uint8_t icmp[NM_TOO_BIG_MAX];
-	struct nm_gathered message = {.parts_len = 1, .parts = {{.data = icmp}}};
+	struct natmux_gathered message = {.parts_len = 1, .parts = {{.data = icmp}}};
 
 	message.parts[0].len = nm_too_big_make(split->packet, &split->info, mtu, icmp);
 	/* Whoever is called may add and delete SAs: nothing waits for one. */
@@ -173,7 +173,7 @@ static void seal_fragments(
 
 	nm_split_write(split, 0, esp->whole);
 	while ((len = nm_fragment_next(esp->whole, &split->info, mtu, &at, esp->piece)) > 0) {
-		struct nm_inner inner = {.data = esp->piece, .len = len};
+		struct natmux_inner inner = {.data = esp->piece, .len = len};
 		struct nm_split one;
 
 		if (nm_split_init(&one, &inner))
@@ -227,7 +227,7 @@ static void acquire(struct natmux_esp *esp, uint64_t now_ms, uint32_t reqid)
 }
 
 static void bypass(
-	struct natmux_esp *esp, const struct nm_split *split, const struct nm_inner *packet)
+	struct natmux_esp *esp, const struct nm_split *split, const struct natmux_inner *packet)
 {
 	if (!esp->config.bypass || split->count > 1) {
 		nm_plane_drop(esp, NATMUX_DROP_OUT_POLICY, split->count);
@@ -238,7 +238,7 @@ static void bypass(
 }
 
 static void apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_plane_flow *flow,
-	const struct nm_split *split, const struct nm_inner *packet)
+	const struct nm_split *split, const struct natmux_inner *packet)
 {
 	struct nm_sa *sa = flow->sa;
 
@@ -285,7 +285,7 @@ static const struct nm_plane_flow *find_flow(
 }
 
 NM_EXPORT void natmux_esp_output(
-	struct natmux_esp *esp, uint64_t now_ms, const struct nm_inner *packets, size_t n)
+	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_inner *packets, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct nm_plane_flow *flow;

@@ -37,7 +37,7 @@ static uint64_t pseudo_sum(const struct nm_inner_info *info)
  * A single packet, whose checksum may be left to us: the transport's, or that of a packet inside it
  * when another tunnel (GRE, VXLAN, IP in IP) ends in the same device.
  */
-static bool init_single(struct nm_split *split, const struct nm_offload *offload)
+static bool init_single(struct nm_split *split, const struct natmux_offload *offload)
 {
 	const struct nm_inner_info *info = &split->info;
 	uint32_t at = (uint32_t)offload->checksum_start + offload->checksum_offset;
@@ -64,7 +64,7 @@ static void sum_headers(struct nm_split *split)
 		split->ip_sum = nm_sum_bytes(nm_sum_4(nm_sum_2(0, ip), ip + IP4_ID + 2),
 			ip + IP4_CHECKSUM + 2, (size_t)split->info.transport - IP4_CHECKSUM - 2);
 	sum = nm_sum_4(sum, transport); /* ports */
-	if (split->kind != NM_OFFLOAD_UDP) {
+	if (split->kind != NATMUX_OFFLOAD_UDP) {
 		sum = nm_sum_4(sum, transport + TCP_SEQUENCE + 4); /* acknowledgement */
 		sum = nm_sum_2(sum, transport + TCP_OFFSET + 2);   /* window */
 		sum = nm_sum_bytes(sum, transport + TCP_CHECKSUM + 2, len - TCP_CHECKSUM - 2);
@@ -72,17 +72,17 @@ static void sum_headers(struct nm_split *split)
 	split->transport_sum = sum;
 }
 
-static bool init_train(struct nm_split *split, const struct nm_offload *offload)
+static bool init_train(struct nm_split *split, const struct natmux_offload *offload)
 {
 	const struct nm_inner_info *info = &split->info;
-	bool is_tcp = split->kind != NM_OFFLOAD_UDP;
+	bool is_tcp = split->kind != NATMUX_OFFLOAD_UDP;
 	uint32_t transport_len = NM_UDP_LEN;
 
-	if (split->kind > NM_OFFLOAD_UDP || info->is_fragment || offload->segment == 0 ||
+	if (split->kind > NATMUX_OFFLOAD_UDP || info->is_fragment || offload->segment == 0 ||
 		info->protocol != (is_tcp ? NM_PROTO_TCP : NM_PROTO_UDP))
 		return false;
-	if ((split->kind == NM_OFFLOAD_TCP4 && info->family != NATMUX_FAMILY_IPV4) ||
-		(split->kind == NM_OFFLOAD_TCP6 && info->family != NATMUX_FAMILY_IPV6))
+	if ((split->kind == NATMUX_OFFLOAD_TCP4 && info->family != NATMUX_FAMILY_IPV4) ||
+		(split->kind == NATMUX_OFFLOAD_TCP6 && info->family != NATMUX_FAMILY_IPV6))
 		return false;
 	if (is_tcp) {
 		if (info->transport + (uint32_t)NM_TCP_MIN > info->len)
@@ -103,7 +103,7 @@ static bool init_train(struct nm_split *split, const struct nm_offload *offload)
 	return true;
 }
 
-bool nm_split_init(struct nm_split *split, const struct nm_inner *inner)
+bool nm_split_init(struct nm_split *split, const struct natmux_inner *inner)
 {
 	memset(split, 0, sizeof(*split));
 	split->packet = inner->data;
@@ -111,8 +111,8 @@ bool nm_split_init(struct nm_split *split, const struct nm_inner *inner)
 	/* The device hands out whole packets: nothing in front of the header, nothing behind. */
 	if (!nm_inner_read(inner->data, inner->len, &split->info) || split->info.len != inner->len)
 		return false;
-	return split->kind == NM_OFFLOAD_NONE ? init_single(split, &inner->offload)
-					      : init_train(split, &inner->offload);
+	return split->kind == NATMUX_OFFLOAD_NONE ? init_single(split, &inner->offload)
+						  : init_train(split, &inner->offload);
 }
 
 static uint32_t payload_of(const struct nm_split *split, uint32_t i)
@@ -124,7 +124,7 @@ static uint32_t payload_of(const struct nm_split *split, uint32_t i)
 
 uint32_t nm_split_len(const struct nm_split *split, uint32_t i)
 {
-	return split->header_len + (split->kind == NM_OFFLOAD_NONE ? 0 : payload_of(split, i));
+	return split->header_len + (split->kind == NATMUX_OFFLOAD_NONE ? 0 : payload_of(split, i));
 }
 
 static void write_ip(const struct nm_split *split, uint32_t i, uint8_t *out, uint32_t len)
@@ -175,7 +175,7 @@ static void write_single(const struct nm_split *split, uint8_t *out)
 static void write_checksum(const struct nm_split *split, uint64_t sum, uint8_t *out, uint32_t len)
 {
 	const uint8_t *transport = out + split->info.transport;
-	bool is_tcp = split->kind != NM_OFFLOAD_UDP;
+	bool is_tcp = split->kind != NATMUX_OFFLOAD_UDP;
 	uint8_t length[4];
 
 	nm_put32(length, len - split->info.transport); /* of the pseudo header */
@@ -192,7 +192,7 @@ void nm_split_write(const struct nm_split *split, uint32_t i, uint8_t *out)
 	uint32_t len = nm_split_len(split, i), header_len = split->header_len;
 	uint64_t sum;
 
-	if (split->kind == NM_OFFLOAD_NONE) {
+	if (split->kind == NATMUX_OFFLOAD_NONE) {
 		write_single(split, out);
 		return;
 	}
@@ -200,7 +200,7 @@ void nm_split_write(const struct nm_split *split, uint32_t i, uint8_t *out)
 	sum = nm_sum_copy(0, out + header_len,
 		split->packet + header_len + (size_t)i * split->segment, len - header_len);
 	write_ip(split, i, out, len);
-	if (split->kind == NM_OFFLOAD_UDP)
+	if (split->kind == NATMUX_OFFLOAD_UDP)
 		nm_put16(out + split->info.transport + UDP_LENGTH,
 			(uint16_t)(len - split->info.transport));
 	else

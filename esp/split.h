@@ -7,13 +7,13 @@
 #ifndef NM_SPLIT_H
 #define NM_SPLIT_H
 
-#include "base/offload.h"
+#include <natmux/inner.h>
 #include "esp/inner.h"
 
 struct nm_split {
 	const uint8_t *packet;
 	struct nm_inner_info info;
-	uint8_t kind;            /* enum nm_offload_kind */
+	uint8_t kind;            /* enum natmux_offload_kind */
 	bool needs_checksum;     /* of a single packet; each segment gets its own */
 	uint16_t header_len;     /* IP and transport headers; all of it for a single packet */
 	uint16_t checksum_start; /* of what is summed; a single packet's */
@@ -31,7 +31,7 @@ struct nm_split {
  * Checks what the device says against what the packet says. False: they contradict each other (the
  * kernel is not trusted either). Borrows the packet.
  */
-bool nm_split_init(struct nm_split *split, const struct nm_inner *inner);
+bool nm_split_init(struct nm_split *split, const struct natmux_inner *inner);
 
 /* Octets of packet `i` (all but the last are alike). */
 uint32_t nm_split_len(const struct nm_split *split, uint32_t i);

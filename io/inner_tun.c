@@ -43,35 +43,36 @@ static size_t read_raw(struct nm_inner_tun_queue *queue, uint8_t *data)
 }
 
 /* Makes a packet of the `n` bytes that were read. False: it is none of those we asked for. */
-static bool decode(
-	const struct nm_inner_tun_queue *queue, uint8_t *data, size_t n, struct nm_inner *packet)
+static bool decode(const struct nm_inner_tun_queue *queue, uint8_t *data, size_t n,
+	struct natmux_inner *packet)
 {
 	size_t len = n - queue->vnet_len;
-	struct nm_offload offload = {0};
+	struct natmux_offload offload = {0};
 
 	if (n <= queue->vnet_len || len > NM_INNER_TUN_PACKET_MAX)
 		return false;
 	if (queue->vnet_len > 0 && !nm_vnet_decode(data - queue->vnet_len, queue->is_le, data,
 					   (uint32_t)len, &offload))
 		return false;
-	*packet = (struct nm_inner){.data = data, .len = (uint32_t)len, .offload = offload};
+	*packet = (struct natmux_inner){.data = data, .len = (uint32_t)len, .offload = offload};
 	return true;
 }
 
-static void count(struct nm_inner_tun_count *count, const struct nm_offload *offload, size_t bytes)
+static void count(
+	struct nm_inner_tun_count *count, const struct natmux_offload *offload, size_t bytes)
 {
 	count->packets++;
-	count->super_packets += offload->kind != NM_OFFLOAD_NONE;
+	count->super_packets += offload->kind != NATMUX_OFFLOAD_NONE;
 	count->bytes += bytes;
 }
 
-size_t nm_inner_tun_read(struct nm_inner_tun_queue *queue, struct nm_inner *packets, size_t max)
+size_t nm_inner_tun_read(struct nm_inner_tun_queue *queue, struct natmux_inner *packets, size_t max)
 {
 	size_t used = 0, at = 0;
 
 	queue->has_more = true;
 	for (size_t reads = 0; reads < max && at < NM_INNER_TUN_SPAN; reads++) {
-		uint8_t *data = queue->buffer + at + NM_INNER_ROOM;
+		uint8_t *data = queue->buffer + at + NATMUX_INNER_ROOM;
 		size_t n = read_raw(queue, data);
 
 		queue->has_more = n > 0;
@@ -82,7 +83,7 @@ size_t nm_inner_tun_read(struct nm_inner_tun_queue *queue, struct nm_inner *pack
 			continue;
 		}
 		count(&queue->status.read, &packets[used].offload, packets[used].len);
-		at += (packets[used].len + 63) / 64 * 64 + 2 * NM_INNER_ROOM;
+		at += (packets[used].len + 63) / 64 * 64 + 2 * NATMUX_INNER_ROOM;
 		used++;
 	}
 	return used;
@@ -93,7 +94,7 @@ bool nm_inner_tun_has_more(const struct nm_inner_tun_queue *queue)
 	return queue->has_more;
 }
 
-ssize_t nm_inner_tun_put(struct nm_inner_tun_queue *queue, const struct nm_offload *offload,
+ssize_t nm_inner_tun_put(struct nm_inner_tun_queue *queue, const struct natmux_offload *offload,
 	struct iovec *iov, int n)
 {
 	uint8_t vnet[NM_INNER_TUN_VNET_MAX] = {0};
@@ -106,11 +107,11 @@ ssize_t nm_inner_tun_put(struct nm_inner_tun_queue *queue, const struct nm_offlo
 }
 
 /* Writes a packet that cannot do harm; 0, or the errno. */
-static int offer(struct nm_inner_tun_queue *queue, enum nm_offload_kind kind, bool is_super)
+static int offer(struct nm_inner_tun_queue *queue, enum natmux_offload_kind kind, bool is_super)
 {
 	enum natmux_family family =
-		kind == NM_OFFLOAD_TCP6 ? NATMUX_FAMILY_IPV6 : NATMUX_FAMILY_IPV4;
-	static const struct nm_offload single;
+		kind == NATMUX_OFFLOAD_TCP6 ? NATMUX_FAMILY_IPV6 : NATMUX_FAMILY_IPV4;
+	static const struct natmux_offload single;
 	struct nm_inner_tun_sample sample;
 	struct iovec iov[2];
 
@@ -124,7 +125,7 @@ static int offer(struct nm_inner_tun_queue *queue, enum nm_offload_kind kind, bo
  * EIO is what a link that is down says to everything, EINVAL may be about the kind or about the one
  * packet: others are offered, which have nothing to do with what the peer sends.
  */
-static enum refusal find_reason(struct nm_inner_tun_queue *queue, enum nm_offload_kind kind)
+static enum refusal find_reason(struct nm_inner_tun_queue *queue, enum natmux_offload_kind kind)
 {
 	if (offer(queue, kind, true) == 0)
 		return REFUSED_PACKET;
@@ -133,7 +134,7 @@ static enum refusal find_reason(struct nm_inner_tun_queue *queue, enum nm_offloa
 
 static struct nm_inner_tun_offload *offload_of(struct nm_inner_tun_queue *queue, uint8_t kind)
 {
-	return kind == NM_OFFLOAD_UDP ? &queue->status.uso : &queue->status.tso;
+	return kind == NATMUX_OFFLOAD_UDP ? &queue->status.uso : &queue->status.tso;
 }
 
 void nm_inner_tun_say_why(struct nm_inner_tun_offload *offload, const char *call, int error)
@@ -147,7 +148,7 @@ static bool is_refused(struct nm_inner_tun_queue *queue, uint8_t kind, int error
 {
 	struct nm_inner_tun_offload *offload = offload_of(queue, kind);
 
-	if (kind == NM_OFFLOAD_NONE || (error != EIO && error != EINVAL))
+	if (kind == NATMUX_OFFLOAD_NONE || (error != EIO && error != EINVAL))
 		return false;
 	switch (find_reason(queue, kind)) {
 	case REFUSED_PACKET: return true;
@@ -158,29 +159,29 @@ static bool is_refused(struct nm_inner_tun_queue *queue, uint8_t kind, int error
 	nm_inner_tun_say_why(offload, "write", error);
 	nm_log(&queue->link->log, NATMUX_LOG_WARNING,
 		"TUN %s: no more super-packets of %s are written: %s", queue->link->name,
-		kind == NM_OFFLOAD_UDP ? "UDP" : "TCP", strerror(error));
+		kind == NATMUX_OFFLOAD_UDP ? "UDP" : "TCP", strerror(error));
 	return true;
 }
 
 /* Whether the device could take such a packet at all. */
-static bool is_taken(struct nm_inner_tun_queue *queue, const struct nm_offload *offload)
+static bool is_taken(struct nm_inner_tun_queue *queue, const struct natmux_offload *offload)
 {
-	if (offload->kind != NM_OFFLOAD_NONE)
+	if (offload->kind != NATMUX_OFFLOAD_NONE)
 		return offload_of(queue, offload->kind)->is_written;
 	return !offload->needs_checksum || queue->vnet_len > 0;
 }
 
 /* False: the packet is to be cut. */
-static bool write_packet(struct nm_inner_tun_queue *queue, const struct nm_gathered *packet)
+static bool write_packet(struct nm_inner_tun_queue *queue, const struct natmux_gathered *packet)
 {
-	struct iovec iov[1 + NM_GATHER_PARTS];
+	struct iovec iov[1 + NATMUX_GATHER_PARTS];
 	size_t bytes = 0;
 	int n = 1, error;
 
 	if (!is_taken(queue, &packet->offload))
 		return false;
 	for (uint32_t i = 0; i < packet->parts_len; i++) {
-		const struct nm_gather_part *part = &packet->parts[i];
+		const struct natmux_gather_part *part = &packet->parts[i];
 
 		iov[n++] = (struct iovec){(void *)part->data, part->len};
 		bytes += part->len;
@@ -198,7 +199,7 @@ static bool write_packet(struct nm_inner_tun_queue *queue, const struct nm_gathe
 }
 
 size_t nm_inner_tun_write(
-	struct nm_inner_tun_queue *queue, const struct nm_gathered *packets, size_t n)
+	struct nm_inner_tun_queue *queue, const struct natmux_gathered *packets, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (write_packet(queue, &packets[i]))

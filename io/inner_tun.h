@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The TUN device of the user ESP plane: inner packets and super-packets (base/offload.h), one
+ * The TUN device of the user ESP plane: inner packets and super-packets (include/natmux/inner.h), one
  * descriptor per queue. What the kernel and the device can do together is proved before it is used.
  * Nothing is allocated after nm_inner_tun_open.
  */
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <natmux/addr.h>
 #include <natmux/log.h>
-#include "base/offload.h"
+#include <natmux/inner.h>
 #include "io/sys.h"
 #include "io/tun_link.h"
 
@@ -88,12 +88,13 @@ int nm_inner_tun_fd(const struct nm_inner_tun_queue *queue);
 const struct nm_inner_tun_status *nm_inner_tun_status(const struct nm_inner_tun_queue *queue);
 
 /*
- * Reads up to `max` waiting packets and returns how many. Their bytes, and NM_INNER_ROOM on both
+ * Reads up to `max` waiting packets and returns how many. Their bytes, and NATMUX_INNER_ROOM on both
  * sides of each, are the caller's to write to until the next call. Each call uses the same memory
  * from its beginning, packet behind packet, and ends after about 128 KiB: what was read is in the
  * cache still when it is worked on.
  */
-size_t nm_inner_tun_read(struct nm_inner_tun_queue *queue, struct nm_inner *packets, size_t max);
+size_t nm_inner_tun_read(
+	struct nm_inner_tun_queue *queue, struct natmux_inner *packets, size_t max);
 
 /* Whether the last nm_inner_tun_read may have left packets in the device. */
 bool nm_inner_tun_has_more(const struct nm_inner_tun_queue *queue);
@@ -106,6 +107,6 @@ bool nm_inner_tun_has_more(const struct nm_inner_tun_queue *queue);
  * and goes on behind it.
  */
 size_t nm_inner_tun_write(
-	struct nm_inner_tun_queue *queue, const struct nm_gathered *packets, size_t n);
+	struct nm_inner_tun_queue *queue, const struct natmux_gathered *packets, size_t n);
 
 #endif

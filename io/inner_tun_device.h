@@ -11,8 +11,8 @@ enum {
 	/* An IPv6 packet of the greatest length (RFC 8200 3); one octet more shows that it was cut. */
 	NM_INNER_TUN_PACKET_MAX = 40 + 65535,
 	NM_INNER_TUN_SPAN = 128 * 1024, /* a read begins no packet behind it */
-	NM_INNER_TUN_BUFFER =
-		NM_INNER_TUN_SPAN + NM_INNER_ROOM + NM_INNER_TUN_PACKET_MAX + 1 + NM_INNER_ROOM,
+	NM_INNER_TUN_BUFFER = NM_INNER_TUN_SPAN + NATMUX_INNER_ROOM + NM_INNER_TUN_PACKET_MAX + 1 +
+			      NATMUX_INNER_ROOM,
 };
 
 /* Lies in front of its own buffer, in pages of its own: no two threads share a cache line. */
@@ -37,17 +37,17 @@ struct nm_inner_tun {
 
 /* A small super-packet whose IP header no kernel accepts: seen it is, but it goes no further. */
 struct nm_inner_tun_sample {
-	struct nm_offload offload;
+	struct natmux_offload offload;
 	uint16_t protocol; /* ETH_P_IP or ETH_P_IPV6 */
 	uint32_t len;
 	uint8_t data[160];
 };
 
-void nm_inner_tun_sample_init(
-	struct nm_inner_tun_sample *sample, enum nm_offload_kind kind, enum natmux_family family);
+void nm_inner_tun_sample_init(struct nm_inner_tun_sample *sample, enum natmux_offload_kind kind,
+	enum natmux_family family);
 
 /* One packet with its header; -1 and errno as writev. */
-ssize_t nm_inner_tun_put(struct nm_inner_tun_queue *queue, const struct nm_offload *offload,
+ssize_t nm_inner_tun_put(struct nm_inner_tun_queue *queue, const struct natmux_offload *offload,
 	struct iovec *iov, int n);
 
 /*

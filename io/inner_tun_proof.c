@@ -24,7 +24,7 @@ enum {
 	PROTO_UDP = 17,
 };
 
-_Static_assert(sizeof(struct nm_offload) == 10, "is_sample() compares bytes");
+_Static_assert(sizeof(struct natmux_offload) == 10, "is_sample() compares bytes");
 
 struct proof {
 	struct nm_inner_tun_queue *queue;
@@ -73,10 +73,10 @@ static uint32_t put_udp(uint8_t *udp)
 	return sizeof(header);
 }
 
-void nm_inner_tun_sample_init(
-	struct nm_inner_tun_sample *sample, enum nm_offload_kind kind, enum natmux_family family)
+void nm_inner_tun_sample_init(struct nm_inner_tun_sample *sample, enum natmux_offload_kind kind,
+	enum natmux_family family)
 {
-	bool is_udp = kind == NM_OFFLOAD_UDP, is_v6 = family == NATMUX_FAMILY_IPV6;
+	bool is_udp = kind == NATMUX_OFFLOAD_UDP, is_v6 = family == NATMUX_FAMILY_IPV6;
 	uint8_t protocol = is_udp ? PROTO_UDP : PROTO_TCP;
 	uint32_t transport_len = is_udp ? 8 : 20, start;
 
@@ -87,7 +87,7 @@ void nm_inner_tun_sample_init(
 	for (uint32_t i = start + transport_len; i < sample->len; i++)
 		sample->data[i] = (uint8_t)(i * 7);
 	sample->protocol = is_v6 ? ETH_P_IPV6 : ETH_P_IP;
-	sample->offload = (struct nm_offload){
+	sample->offload = (struct natmux_offload){
 		.kind = (uint8_t)kind,
 		.needs_checksum = 1,
 		.header_len = (uint16_t)(start + transport_len),
@@ -98,7 +98,7 @@ void nm_inner_tun_sample_init(
 }
 
 static bool is_sample(const struct nm_inner_tun_sample *sample, const uint8_t *data, size_t len,
-	const struct nm_offload *offload)
+	const struct natmux_offload *offload)
 {
 	return len == sample->len && memcmp(data, sample->data, len) == 0 &&
 	       memcmp(offload, &sample->offload, sizeof(*offload)) == 0;
@@ -110,7 +110,7 @@ static int try_write(const struct proof *proof, struct nm_inner_tun_sample *samp
 	uint8_t seen[NM_VNET_LEN + sizeof(sample->data)] = {0};
 	struct iovec out[2] = {{0}, {sample->data, sample->len}}, in = {seen, sizeof(seen)};
 	struct msghdr msg = {.msg_iov = &in, .msg_iovlen = 1};
-	struct nm_offload offload;
+	struct natmux_offload offload;
 
 	if (nm_inner_tun_put(proof->queue, &sample->offload, out, 2) < 0)
 		return errno;
@@ -146,7 +146,7 @@ static int send_sample(const struct proof *proof, struct nm_inner_tun_sample *sa
 
 static bool comes_out(const struct proof *proof, const struct nm_inner_tun_sample *sample)
 {
-	struct nm_inner packet;
+	struct natmux_inner packet;
 
 	for (int i = 0; i < OTHERS_MAX; i++) {
 		if (nm_inner_tun_read(proof->queue, &packet, 1) > 0) {
@@ -183,8 +183,8 @@ static int try_read(const struct proof *proof, struct nm_inner_tun_sample *sampl
 	return ENOMSG;
 }
 
-static void judge(const struct proof *proof, enum nm_offload_kind kind, enum natmux_family family,
-	struct nm_inner_tun_offload *offload)
+static void judge(const struct proof *proof, enum natmux_offload_kind kind,
+	enum natmux_family family, struct nm_inner_tun_offload *offload)
 {
 	struct nm_inner_tun_sample sample;
 	int error;
@@ -245,10 +245,10 @@ void nm_inner_tun_prove(struct nm_inner_tun_queue *queue, int index)
 		refuse(&status->tso, failed, error);
 		refuse(&status->uso, failed, error);
 	} else {
-		judge(&proof, NM_OFFLOAD_TCP4, NATMUX_FAMILY_IPV4, &status->tso);
-		judge(&proof, NM_OFFLOAD_TCP6, NATMUX_FAMILY_IPV6, &status->tso);
-		judge(&proof, NM_OFFLOAD_UDP, NATMUX_FAMILY_IPV4, &status->uso);
-		judge(&proof, NM_OFFLOAD_UDP, NATMUX_FAMILY_IPV6, &status->uso);
+		judge(&proof, NATMUX_OFFLOAD_TCP4, NATMUX_FAMILY_IPV4, &status->tso);
+		judge(&proof, NATMUX_OFFLOAD_TCP6, NATMUX_FAMILY_IPV6, &status->tso);
+		judge(&proof, NATMUX_OFFLOAD_UDP, NATMUX_FAMILY_IPV4, &status->uso);
+		judge(&proof, NATMUX_OFFLOAD_UDP, NATMUX_FAMILY_IPV6, &status->uso);
 	}
 	if (proof.fd >= 0)
 		queue->sys->close(proof.fd);

@@ -26,21 +26,21 @@ static bool decode_kind(uint8_t gso_type, uint8_t *kind)
 {
 	/* ECN: the first segment has CWR, which whoever cuts it sees in its flags. */
 	switch (gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
-	case VIRTIO_NET_HDR_GSO_NONE: *kind = NM_OFFLOAD_NONE; return true;
-	case VIRTIO_NET_HDR_GSO_TCPV4: *kind = NM_OFFLOAD_TCP4; return true;
-	case VIRTIO_NET_HDR_GSO_TCPV6: *kind = NM_OFFLOAD_TCP6; return true;
-	case VIRTIO_NET_HDR_GSO_UDP_L4: *kind = NM_OFFLOAD_UDP; return true;
+	case VIRTIO_NET_HDR_GSO_NONE: *kind = NATMUX_OFFLOAD_NONE; return true;
+	case VIRTIO_NET_HDR_GSO_TCPV4: *kind = NATMUX_OFFLOAD_TCP4; return true;
+	case VIRTIO_NET_HDR_GSO_TCPV6: *kind = NATMUX_OFFLOAD_TCP6; return true;
+	case VIRTIO_NET_HDR_GSO_UDP_L4: *kind = NATMUX_OFFLOAD_UDP; return true;
 	default: return false;
 	}
 }
 
 static uint8_t encode_kind(uint8_t kind)
 {
-	switch ((enum nm_offload_kind)kind) {
-	case NM_OFFLOAD_TCP4: return VIRTIO_NET_HDR_GSO_TCPV4;
-	case NM_OFFLOAD_TCP6: return VIRTIO_NET_HDR_GSO_TCPV6;
-	case NM_OFFLOAD_UDP: return VIRTIO_NET_HDR_GSO_UDP_L4;
-	case NM_OFFLOAD_NONE: break;
+	switch ((enum natmux_offload_kind)kind) {
+	case NATMUX_OFFLOAD_TCP4: return VIRTIO_NET_HDR_GSO_TCPV4;
+	case NATMUX_OFFLOAD_TCP6: return VIRTIO_NET_HDR_GSO_TCPV6;
+	case NATMUX_OFFLOAD_UDP: return VIRTIO_NET_HDR_GSO_UDP_L4;
+	case NATMUX_OFFLOAD_NONE: break;
 	}
 	return VIRTIO_NET_HDR_GSO_NONE;
 }
@@ -67,17 +67,17 @@ static uint32_t transport_of(const uint8_t *data, uint32_t len, uint8_t protocol
 /* The kinds of TCP name their IP version. */
 static bool has_version(uint8_t kind, const uint8_t *data)
 {
-	return (kind != NM_OFFLOAD_TCP4 || data[0] >> 4 == 4) &&
-	       (kind != NM_OFFLOAD_TCP6 || data[0] >> 4 == 6);
+	return (kind != NATMUX_OFFLOAD_TCP4 || data[0] >> 4 == 4) &&
+	       (kind != NATMUX_OFFLOAD_TCP6 || data[0] >> 4 == 6);
 }
 
 /*
  * A super-packet: what the packet shows is taken from there. The kernel's own header_len is that of
  * a buffer and may be anything.
  */
-static bool decode_super(struct nm_offload *offload, const uint8_t *data, uint32_t len)
+static bool decode_super(struct natmux_offload *offload, const uint8_t *data, uint32_t len)
 {
-	bool is_tcp = offload->kind != NM_OFFLOAD_UDP;
+	bool is_tcp = offload->kind != NATMUX_OFFLOAD_UDP;
 	uint32_t said = offload->needs_checksum ? offload->checksum_start : 0;
 	uint32_t start = transport_of(data, len, is_tcp ? PROTO_TCP : PROTO_UDP, said);
 	uint32_t header_len = UDP_LEN;
@@ -97,9 +97,9 @@ static bool decode_super(struct nm_offload *offload, const uint8_t *data, uint32
 }
 
 bool nm_vnet_decode(const uint8_t bytes[static NM_VNET_LEN], bool is_le, const uint8_t *data,
-	uint32_t len, struct nm_offload *result)
+	uint32_t len, struct natmux_offload *result)
 {
-	struct nm_offload offload = {0};
+	struct natmux_offload offload = {0};
 	struct virtio_net_hdr vnet;
 
 	memcpy(&vnet, bytes, sizeof(vnet));
@@ -114,7 +114,7 @@ bool nm_vnet_decode(const uint8_t bytes[static NM_VNET_LEN], bool is_le, const u
 			return false;
 	}
 	offload.segment = nm_vnet16(is_le, vnet.gso_size);
-	if (offload.kind == NM_OFFLOAD_NONE)
+	if (offload.kind == NATMUX_OFFLOAD_NONE)
 		offload.segment = 0;
 	else if (!decode_super(&offload, data, len))
 		return false;
@@ -122,7 +122,8 @@ bool nm_vnet_decode(const uint8_t bytes[static NM_VNET_LEN], bool is_le, const u
 	return true;
 }
 
-void nm_vnet_encode(const struct nm_offload *offload, bool is_le, uint8_t bytes[static NM_VNET_LEN])
+void nm_vnet_encode(
+	const struct natmux_offload *offload, bool is_le, uint8_t bytes[static NM_VNET_LEN])
 {
 	struct virtio_net_hdr vnet = {.gso_type = encode_kind(offload->kind)};
 
@@ -131,7 +132,7 @@ void nm_vnet_encode(const struct nm_offload *offload, bool is_le, uint8_t bytes[
 		vnet.csum_start = nm_vnet16(is_le, offload->checksum_start);
 		vnet.csum_offset = nm_vnet16(is_le, offload->checksum_offset);
 	}
-	if (offload->kind != NM_OFFLOAD_NONE) {
+	if (offload->kind != NATMUX_OFFLOAD_NONE) {
 		/* So much the kernel puts in one piece; the rest goes to pages. */
 		vnet.hdr_len = nm_vnet16(is_le, offload->header_len);
 		vnet.gso_size = nm_vnet16(is_le, offload->segment);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Private to the inner_tun*.c files: struct virtio_net_hdr from and to struct nm_offload. */
+/* Private to the inner_tun*.c files: struct virtio_net_hdr from and to struct natmux_offload. */
 #ifndef NM_INNER_TUN_VNET_H
 #define NM_INNER_TUN_VNET_H
 
 #include <endian.h>
 #include <stdbool.h>
 #include <linux/virtio_net.h>
-#include "base/offload.h"
+#include <natmux/inner.h>
 
 /* Linux 6.2; the headers of Debian 12 do not name it. */
 #ifndef VIRTIO_NET_HDR_GSO_UDP_L4
@@ -27,8 +27,9 @@ static inline uint16_t nm_vnet16(bool is_le, uint16_t value)
  * lies in the packet.
  */
 bool nm_vnet_decode(const uint8_t vnet[static NM_VNET_LEN], bool is_le, const uint8_t *data,
-	uint32_t len, struct nm_offload *offload);
+	uint32_t len, struct natmux_offload *offload);
 
-void nm_vnet_encode(const struct nm_offload *offload, bool is_le, uint8_t vnet[static NM_VNET_LEN]);
+void nm_vnet_encode(
+	const struct natmux_offload *offload, bool is_le, uint8_t vnet[static NM_VNET_LEN]);
 
 #endif

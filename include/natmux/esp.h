@@ -2,6 +2,7 @@
 #ifndef NATMUX_ESP_H
 #define NATMUX_ESP_H
 
+#include <natmux/inner.h>
 #include <natmux/log.h>
 #include <natmux/sa.h>
 #include <natmux/stats.h>
@@ -57,9 +58,6 @@ struct natmux_esp_event {
 	enum natmux_sa_direction direction; /* whose SPI it is; AUDIT: IN */
 };
 
-struct nm_gathered; /* base/offload.h: a packet or super-packet for the TUN device */
-struct nm_inner;
-
 struct natmux_esp_config {
 	size_t size;
 	uint32_t sas_max;      /* 1024; both directions together; 1 to 1048576 */
@@ -72,7 +70,7 @@ struct natmux_esp_config {
 	/* Sealed trains, to be sent; borrowed. */
 	void (*send)(void *user, const struct natmux_train *trains, size_t n);
 	/* Opened packets, for the TUN device; borrowed. */
-	void (*deliver)(void *user, const struct nm_gathered *packet);
+	void (*deliver)(void *user, const struct natmux_gathered *packet);
 	/* Packets of BYPASS policies; NULL: they are discarded. */
 	void (*bypass)(void *user, const uint8_t *packet, size_t len);
 	void (*event)(void *user, const struct natmux_esp_event *event);
@@ -174,7 +172,7 @@ void natmux_esp_input(
 
 /* Packets and super-packets from the TUN device. What comes out goes to `send` before this returns. */
 void natmux_esp_output(
-	struct natmux_esp *esp, uint64_t now_ms, const struct nm_inner *packets, size_t n);
+	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_inner *packets, size_t n);
 
 /* When natmux_esp_timeout() wants to be called; UINT64_MAX: not before an SA is added. */
 uint64_t natmux_esp_next_deadline(const struct natmux_esp *esp);

@@ -74,10 +74,10 @@ static void cut_one(void *user, const uint8_t *packet, size_t len)
 	account(cutting->check, packet, len);
 }
 
-static void check_super(struct coalesce_check *check, const struct nm_offload *offload,
+static void check_super(struct coalesce_check *check, const struct natmux_offload *offload,
 	uint8_t *packet, uint32_t len, uint32_t parts)
 {
-	struct nm_inner inner = {.data = packet, .len = len, .offload = *offload};
+	struct natmux_inner inner = {.data = packet, .len = len, .offload = *offload};
 	struct cutting cutting = {.check = check};
 
 	if (!nm_split_init(&cutting.split, &inner) || cutting.split.count != parts || parts < 2 ||
@@ -92,7 +92,7 @@ static void check_super(struct coalesce_check *check, const struct nm_offload *o
 	check->most_parts = parts > check->most_parts ? parts : check->most_parts;
 }
 
-static void deliver(void *user, const struct nm_gathered *gathered)
+static void deliver(void *user, const struct natmux_gathered *gathered)
 {
 	struct coalesce_check *check = user;
 	uint32_t len = 0, at = 0;
@@ -100,7 +100,7 @@ static void deliver(void *user, const struct nm_gathered *gathered)
 
 	for (uint32_t i = 0; i < gathered->parts_len; i++)
 		len += gathered->parts[i].len;
-	if (len == 0 || gathered->parts_len > NM_GATHER_PARTS) {
+	if (len == 0 || gathered->parts_len > NATMUX_GATHER_PARTS) {
 		say(check, "nothing came out, or too much");
 		return;
 	}
@@ -115,7 +115,7 @@ static void deliver(void *user, const struct nm_gathered *gathered)
 	check->last_kind = gathered->offload.kind;
 	if (len > NM_COALESCE_MAX)
 		say(check, "a super-packet that is too long");
-	else if (gathered->offload.kind != NM_OFFLOAD_NONE)
+	else if (gathered->offload.kind != NATMUX_OFFLOAD_NONE)
 		check_super(check, &gathered->offload, flat, len, gathered->parts_len);
 	else if (gathered->parts_len != 1 || gathered->offload.needs_checksum)
 		say(check, "a single packet of many parts");

@@ -8,7 +8,7 @@
 
 struct fake_inner_tun fake_inner_tun;
 
-static uint8_t memory[FAKE_INNER_PACKETS][FAKE_INNER_BYTES + 2 * NM_INNER_ROOM];
+static uint8_t memory[FAKE_INNER_PACKETS][FAKE_INNER_BYTES + 2 * NATMUX_INNER_ROOM];
 
 void fake_inner_tun_reset(void)
 {
@@ -17,16 +17,16 @@ void fake_inner_tun_reset(void)
 	fake_inner_tun.status.uso.is_read = fake_inner_tun.status.uso.is_written = true;
 }
 
-void fake_inner_tun_put(const void *data, uint32_t len, const struct nm_offload *offload)
+void fake_inner_tun_put(const void *data, uint32_t len, const struct natmux_offload *offload)
 {
 	size_t n = fake_inner_tun.to_read_n++;
 
 	if (n >= FAKE_INNER_PACKETS || len > FAKE_INNER_BYTES ||
 		write(fake_inner_tun.other_fd, "x", 1) != 1)
 		abort();
-	memcpy(memory[n] + NM_INNER_ROOM, data, len);
+	memcpy(memory[n] + NATMUX_INNER_ROOM, data, len);
 	fake_inner_tun.to_read[n] =
-		(struct nm_inner){.data = memory[n] + NM_INNER_ROOM, .len = len};
+		(struct natmux_inner){.data = memory[n] + NATMUX_INNER_ROOM, .len = len};
 	if (offload)
 		fake_inner_tun.to_read[n].offload = *offload;
 }
@@ -83,7 +83,7 @@ const struct nm_inner_tun_status *nm_inner_tun_status(const struct nm_inner_tun_
 	return &fake_inner_tun.status;
 }
 
-size_t nm_inner_tun_read(struct nm_inner_tun_queue *queue, struct nm_inner *packets, size_t max)
+size_t nm_inner_tun_read(struct nm_inner_tun_queue *queue, struct natmux_inner *packets, size_t max)
 {
 	size_t n = fake_inner_tun.to_read_n < max ? fake_inner_tun.to_read_n : max;
 	char bytes[FAKE_INNER_PACKETS];
@@ -104,7 +104,7 @@ bool nm_inner_tun_has_more(const struct nm_inner_tun_queue *queue)
 	return fake_inner_tun.to_read_n > 0;
 }
 
-static void keep(const struct nm_gathered *packet)
+static void keep(const struct natmux_gathered *packet)
 {
 	struct fake_inner_written *written =
 		&fake_inner_tun.written[fake_inner_tun.written_n++ % 8];
@@ -119,11 +119,12 @@ static void keep(const struct nm_gathered *packet)
 }
 
 size_t nm_inner_tun_write(
-	struct nm_inner_tun_queue *queue, const struct nm_gathered *packets, size_t n)
+	struct nm_inner_tun_queue *queue, const struct natmux_gathered *packets, size_t n)
 {
 	(void)queue;
 	for (size_t i = 0; i < n; i++) {
-		if (fake_inner_tun.refuses_super && packets[i].offload.kind != NM_OFFLOAD_NONE) {
+		if (fake_inner_tun.refuses_super &&
+			packets[i].offload.kind != NATMUX_OFFLOAD_NONE) {
 			fake_inner_tun.status.tso.is_written = false;
 			fake_inner_tun.status.uso.is_written = false;
 			return i;

@@ -11,20 +11,20 @@
 enum { FAKE_INNER_PACKETS = 128, FAKE_INNER_BYTES = 70000 };
 
 struct fake_inner_written {
-	struct nm_offload offload;
+	struct natmux_offload offload;
 	uint32_t len, parts;
 	uint8_t data[FAKE_INNER_BYTES];
 };
 
 struct fake_inner_tun {
-	int open_result; /* what nm_inner_tun_open returns */
+	int open_result;                   /* what nm_inner_tun_open returns */
 	struct nm_inner_tun_config config; /* its name: the one below */
 	char name[16];
 	int fd, other_fd; /* the device's, and what makes it readable */
 	bool is_open;
 	struct nm_inner_tun_status status;
 	/* What is to be read: packets with room around them. */
-	struct nm_inner to_read[FAKE_INNER_PACKETS];
+	struct natmux_inner to_read[FAKE_INNER_PACKETS];
 	size_t to_read_n;
 	/* What was written; more than these are counted only. */
 	struct fake_inner_written written[8];
@@ -38,6 +38,6 @@ extern struct fake_inner_tun fake_inner_tun;
 void fake_inner_tun_reset(void);
 
 /* A packet to be read; makes the device readable. `data` lies in memory of the fake's. */
-void fake_inner_tun_put(const void *data, uint32_t len, const struct nm_offload *offload);
+void fake_inner_tun_put(const void *data, uint32_t len, const struct natmux_offload *offload);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/offload.h"
+#include <natmux/inner.h>
 #include "daemon/config_selector.h"
 
 static struct fake_server *fake_of(const struct nm_server *server)
@@ -136,7 +136,7 @@ static void keep_trains(void *user, const struct natmux_train *trains, size_t n)
 	}
 }
 
-static void ignore_packet(void *user, const struct nm_gathered *packet)
+static void ignore_packet(void *user, const struct natmux_gathered *packet)
 {
 	(void)user;
 	(void)packet;
@@ -200,7 +200,7 @@ static void run_packets(struct natmux_esp *esp)
 		uint8_t packet, broken_octet;
 	} order[] = {{1, 0}, {2, 0}, {5, 0}, {4, 0}, {3, 0}, {5, 0}, {6, 60}, {10, 0}};
 	uint8_t packet[40] = {0x45, 0, 0, 40, [8] = 64, [9] = 17, [12] = 10, 1, 0, 1, 10, 2, 0, 1};
-	struct nm_inner inner = {.data = packet, .len = sizeof(packet)};
+	struct natmux_inner inner = {.data = packet, .len = sizeof(packet)};
 
 	wire_n = 0;
 	for (int i = 0; i < 10; i++)

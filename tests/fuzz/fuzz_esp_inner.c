@@ -40,7 +40,7 @@ static void check_piece(const struct nm_split *split, uint32_t i, const uint8_t 
 	struct nm_inner_info info;
 
 	must(nm_inner_read(out, len, &info) && info.len == len);
-	if (split->kind == NM_OFFLOAD_NONE) {
+	if (split->kind == NATMUX_OFFLOAD_NONE) {
 		for (uint32_t at = 0; at < len; at++)
 			must(out[at] == split->packet[at] ||
 				(split->needs_checksum && at >= split->checksum_at &&
@@ -89,7 +89,7 @@ static void fix_length(uint8_t *packet, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct nm_inner inner;
+	struct natmux_inner inner;
 	struct nm_inner_info info;
 	struct nm_split split;
 
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!inner.data)
 		abort();
 	memcpy(inner.data, data + DESCRIPTION, inner.len);
-	inner.offload = (struct nm_offload){
+	inner.offload = (struct natmux_offload){
 		.kind = data[0],
 		.needs_checksum = data[1] & 1,
 		.header_len = nm_get16(data + 2),

@@ -88,7 +88,7 @@ static void on_send(void *user, const struct natmux_train *trains, size_t n)
 		send_train(&trains[i]);
 }
 
-static void on_deliver(void *user, const struct nm_gathered *packet)
+static void on_deliver(void *user, const struct natmux_gathered *packet)
 {
 	(void)user;
 	if (nm_inner_tun_write(nm_inner_tun_queue(gw.tun, 0), packet, 1) != 1)
@@ -343,7 +343,7 @@ static void receive(size_t s)
 
 static void take_inner(void)
 {
-	struct nm_inner packets[BATCH];
+	struct natmux_inner packets[BATCH];
 	size_t n = nm_inner_tun_read(nm_inner_tun_queue(gw.tun, 0), packets, BATCH);
 
 	natmux_esp_output(gw.esp, now_ms(), packets, n);

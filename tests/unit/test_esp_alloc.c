@@ -105,7 +105,7 @@ static void test_counters(void **state)
 
 static size_t delivered;
 
-static void swallow(void *user, const struct nm_gathered *gathered)
+static void swallow(void *user, const struct natmux_gathered *gathered)
 {
 	(void)user;
 	delivered += gathered->parts_len;
@@ -115,14 +115,14 @@ static void test_split(void **state)
 {
 	static uint8_t super[INNER_MAX];
 	struct inner_spec spec = inner_spec(4, TCP);
-	struct nm_inner inner = {.data = super};
+	struct natmux_inner inner = {.data = super};
 	struct nm_split split;
 	uint64_t before;
 
 	(void)state;
 	spec.payload_len = 60000;
 	inner.len = (uint32_t)inner_build(&spec, super);
-	inner.offload = (struct nm_offload){.kind = NM_OFFLOAD_TCP4, .segment = INNER_LEN};
+	inner.offload = (struct natmux_offload){.kind = NATMUX_OFFLOAD_TCP4, .segment = INNER_LEN};
 	before = nm_alloc_count();
 	assert_true(nm_split_init(&split, &inner));
 	for (uint32_t i = 0; i < split.count; i++)

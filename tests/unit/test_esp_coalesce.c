@@ -807,7 +807,7 @@ static void test_flush(void **state)
 		coalesce_check_flush(&check);
 		coalesce_check_flush(&check);
 		assert_int_equal(check.delivered, i + 1);
-		assert_int_equal(check.last_kind, NM_OFFLOAD_NONE);
+		assert_int_equal(check.last_kind, NATMUX_OFFLOAD_NONE);
 	}
 	end();
 }

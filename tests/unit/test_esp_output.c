@@ -8,7 +8,7 @@
 #include <natmux/esp.h>
 
 #include "base/bytes.h"
-#include "base/offload.h"
+#include <natmux/inner.h>
 
 enum { SPI = 0x1000, REQID = 7, OTHER = 8, LEN_MAX = 1400, PACKETS_MAX = 200, WIRE = 1 << 20 };
 
@@ -16,7 +16,7 @@ static struct natmux_esp *esp, *peer;
 static struct natmux_train trains[PACKETS_MAX];
 static size_t trains_n, wire_len;
 static uint8_t wire[WIRE], memory[PACKETS_MAX][LEN_MAX];
-static struct nm_inner packets[PACKETS_MAX];
+static struct natmux_inner packets[PACKETS_MAX];
 static uint64_t drops[NATMUX_DROP_COUNT], bypassed;
 static uint32_t delivered[PACKETS_MAX];
 static size_t delivered_n;
@@ -40,7 +40,7 @@ static void keep(void *user, const struct natmux_train *from, size_t n)
 }
 
 /* The number that make_packet() put behind the headers. */
-static void note_delivered(void *user, const struct nm_gathered *packet)
+static void note_delivered(void *user, const struct natmux_gathered *packet)
 {
 	(void)user;
 	assert_int_equal(packet->parts_len, 1);
@@ -170,7 +170,7 @@ static void make_packet(uint32_t i, uint8_t net, uint32_t len, uint8_t tos)
 	nm_put16(packet + 22, 2000);
 	nm_put16(packet + 24, (uint16_t)(len - 20));
 	nm_put32(packet + 28, i);
-	packets[i] = (struct nm_inner){.data = packet, .len = len};
+	packets[i] = (struct natmux_inner){.data = packet, .len = len};
 }
 
 struct expected {
@@ -338,9 +338,9 @@ static void test_sa_goes_within_a_super_packet(void **state)
 	memcpy(super, memory[0], 28);
 	nm_put16(super + 2, sizeof(super));
 	nm_put16(super + 24, sizeof(super) - 20);
-	packets[0] = (struct nm_inner){.data = super,
+	packets[0] = (struct natmux_inner){.data = super,
 		.len = sizeof(super),
-		.offload = {.kind = NM_OFFLOAD_UDP,
+		.offload = {.kind = NATMUX_OFFLOAD_UDP,
 			.needs_checksum = 1,
 			.header_len = 28,
 			.segment = 50,

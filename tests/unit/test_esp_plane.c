@@ -9,7 +9,7 @@
 #include <natmux/esp.h>
 
 #include "base/bytes.h"
-#include "base/offload.h"
+#include <natmux/inner.h>
 #include "tests/fakes/inner_packets.h"
 
 enum { SPI_AB = 0x1000, SPI_BA = 0x2000, REQID = 7, WIRE = 1 << 20 };
@@ -20,7 +20,7 @@ static struct natmux_train trains[256];
 static size_t trains_n, wire_len;
 static uint8_t delivered[WIRE];
 static size_t delivered_n, delivered_len;
-static struct nm_offload delivered_offload;
+static struct natmux_offload delivered_offload;
 static uint64_t drops[NATMUX_DROP_COUNT];
 static struct natmux_esp_event events[64];
 static size_t events_n;
@@ -37,7 +37,7 @@ static void keep_trains(void *user, const struct natmux_train *from, size_t n)
 	}
 }
 
-static void keep_packet(void *user, const struct nm_gathered *packet)
+static void keep_packet(void *user, const struct natmux_gathered *packet)
 {
 	(void)user;
 	delivered_n++;
@@ -158,7 +158,7 @@ static uint32_t make_udp(uint8_t *packet, uint32_t len)
 
 static void output(uint8_t *packet, uint32_t len)
 {
-	struct nm_inner inner = {.data = packet, .len = len};
+	struct natmux_inner inner = {.data = packet, .len = len};
 
 	natmux_esp_output(a, 0, &inner, 1);
 }
@@ -213,10 +213,10 @@ static void test_super_packet(void **state)
 {
 	static uint8_t packet[65535];
 	uint32_t len = make_udp(packet, 28 + 40 * 1000 + 77);
-	struct nm_inner inner = {
+	struct natmux_inner inner = {
 		.data = packet,
 		.len = len,
-		.offload = {.kind = NM_OFFLOAD_UDP,
+		.offload = {.kind = NATMUX_OFFLOAD_UDP,
 			.needs_checksum = 1,
 			.header_len = 28,
 			.segment = 1000,
@@ -231,7 +231,7 @@ static void test_super_packet(void **state)
 	assert_int_equal(natmux_train_count(&trains[0]), 41);
 	natmux_esp_input(b, 0, trains, trains_n);
 	assert_int_equal(delivered_n, 1);
-	assert_int_equal(delivered_offload.kind, NM_OFFLOAD_UDP);
+	assert_int_equal(delivered_offload.kind, NATMUX_OFFLOAD_UDP);
 	assert_int_equal(delivered_offload.segment, 1000);
 	assert_int_equal(delivered_len, len);
 	assert_memory_equal(delivered + 28, packet + 28, len - 28);
@@ -288,7 +288,7 @@ static void test_moving(void **state)
 	assert_int_equal(events_n, 1);
 	/* What goes back goes to where the peer is now. */
 	trains_n = 0;
-	natmux_esp_output(b, 0, &(struct nm_inner){.data = packet, .len = sizeof(packet)}, 1);
+	natmux_esp_output(b, 0, &(struct natmux_inner){.data = packet, .len = sizeof(packet)}, 1);
 	assert_int_equal(trains[0].path.remote.port, 31022);
 	stop();
 }
@@ -310,7 +310,8 @@ static void test_keepalives(void **state)
 	assert_int_equal(natmux_esp_next_deadline(a), 40000);
 	/* Traffic puts it off. */
 	make_udp(packet, sizeof(packet));
-	natmux_esp_output(a, 30000, &(struct nm_inner){.data = packet, .len = sizeof(packet)}, 1);
+	natmux_esp_output(
+		a, 30000, &(struct natmux_inner){.data = packet, .len = sizeof(packet)}, 1);
 	natmux_esp_timeout(a, 40000);
 	assert_int_equal(trains_n, 2);
 	assert_int_equal(natmux_esp_next_deadline(a), 50000);
@@ -362,7 +363,7 @@ static void test_transport(void **state)
 {
 	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI_AB);
 	struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI_AB);
-	struct nm_inner inner;
+	struct natmux_inner inner;
 	uint8_t packet[200], want[200];
 
 	(void)state;
@@ -371,7 +372,7 @@ static void test_transport(void **state)
 	assert_int_equal(natmux_esp_sa_add(a, 0, &out), 0);
 	assert_int_equal(natmux_esp_sa_add(b, 0, &in), 0);
 	make_udp(packet, sizeof(packet));
-	inner = (struct nm_inner){.data = packet,
+	inner = (struct natmux_inner){.data = packet,
 		.len = sizeof(packet),
 		.offload = {.needs_checksum = 1, .checksum_start = 20, .checksum_offset = 6}};
 	natmux_esp_output(a, 0, &inner, 1);

@@ -17,14 +17,14 @@ enum { TCP = 6, UDP = 17 };
 static uint8_t packet[INNER_MAX + 1000];
 
 /* What the kernel's device says about a super-packet made of this. */
-static struct nm_inner super_of(const struct inner_spec *spec, uint16_t segment)
+static struct natmux_inner super_of(const struct inner_spec *spec, uint16_t segment)
 {
-	struct nm_inner inner = {.data = packet, .len = (uint32_t)inner_build(spec, packet)};
+	struct natmux_inner inner = {.data = packet, .len = (uint32_t)inner_build(spec, packet)};
 	bool is_tcp = spec->protocol == TCP;
 	uint32_t transport = (spec->family == 4 ? 20u : 40u) + spec->ip_options;
 
-	inner.offload = (struct nm_offload){
-		.kind = NM_OFFLOAD_UDP,
+	inner.offload = (struct natmux_offload){
+		.kind = NATMUX_OFFLOAD_UDP,
 		.needs_checksum = 1,
 		.header_len = (uint16_t)(transport + (is_tcp ? 20u + spec->tcp_options : 8u)),
 		.segment = segment,
@@ -32,7 +32,7 @@ static struct nm_inner super_of(const struct inner_spec *spec, uint16_t segment)
 		.checksum_offset = is_tcp ? 16 : 6,
 	};
 	if (is_tcp)
-		inner.offload.kind = spec->family == 4 ? NM_OFFLOAD_TCP4 : NM_OFFLOAD_TCP6;
+		inner.offload.kind = spec->family == 4 ? NATMUX_OFFLOAD_TCP4 : NATMUX_OFFLOAD_TCP6;
 	return inner;
 }
 
@@ -65,7 +65,7 @@ static void compare(void *user, const uint8_t *want, size_t len)
 
 static void check_super(const struct inner_spec *spec, uint16_t segment)
 {
-	struct nm_inner inner = super_of(spec, segment);
+	struct natmux_inner inner = super_of(spec, segment);
 	struct comparison comparison = {.next = 0};
 	uint8_t *before = malloc(inner.len);
 
@@ -173,7 +173,7 @@ static void test_flags_in_words(void **state)
 {
 	struct inner_spec spec = inner_spec(4, TCP);
 	struct nm_split split;
-	struct nm_inner inner;
+	struct natmux_inner inner;
 
 	(void)state;
 	spec.payload_len = 3000;
@@ -190,7 +190,7 @@ static void test_flags_in_words(void **state)
 static void test_udp_sum_of_zero(void **state)
 {
 	struct inner_spec spec = inner_spec(4, UDP);
-	struct nm_inner inner;
+	struct natmux_inner inner;
 	struct nm_split split;
 	uint8_t out[200];
 
@@ -213,7 +213,7 @@ static void test_udp_sum_of_zero(void **state)
 
 /* Single packets. */
 
-static void expect_copy(const struct nm_inner *inner, const uint8_t *want)
+static void expect_copy(const struct natmux_inner *inner, const uint8_t *want)
 {
 	struct nm_split split;
 	uint8_t *out = malloc(inner->len);
@@ -232,13 +232,13 @@ static void test_single_as_it_is(void **state)
 {
 	static const uint8_t protocols[] = {TCP, UDP, 1, 47, 50, 58, 132};
 	struct inner_spec spec = inner_spec(4, UDP);
-	struct nm_inner inner;
+	struct natmux_inner inner;
 
 	(void)state;
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(protocols); i++) {
 		spec.family = i % 2 ? 6 : 4;
 		inner = super_of(&spec, 0);
-		inner.offload = (struct nm_offload){0};
+		inner.offload = (struct natmux_offload){0};
 		packet[i % 2 ? 6 : 9] = protocols[i / 2];
 		packet[60] ^= 0xff;
 		expect_copy(&inner, packet);
@@ -246,7 +246,7 @@ static void test_single_as_it_is(void **state)
 }
 
 /* Puts the sum of the pseudo header where the transport's checksum is to be (virtio 1.2, 5.1.6.2). */
-static void leave_checksum(struct nm_inner *inner, size_t start, size_t offset)
+static void leave_checksum(struct natmux_inner *inner, size_t start, size_t offset)
 {
 	const uint8_t *ip = inner->data;
 	bool is_v4 = ip[0] >> 4 == 4;
@@ -257,7 +257,7 @@ static void leave_checksum(struct nm_inner *inner, size_t start, size_t offset)
 	nm_put32(pseudo + addrs, (uint32_t)(inner->len - start));
 	pseudo[addrs + 5] = is_v4 ? ip[9] : ip[6];
 	nm_put16(inner->data + start + offset, (uint16_t)~inner_sum(0, pseudo, addrs + 6));
-	inner->offload = (struct nm_offload){
+	inner->offload = (struct natmux_offload){
 		.needs_checksum = 1,
 		.checksum_start = (uint16_t)start,
 		.checksum_offset = (uint16_t)offset,
@@ -271,7 +271,7 @@ static void test_single_checksums(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 400; i++) {
 		struct inner_spec spec = inner_spec(i % 2 ? 6 : 4, i / 2 % 2 ? UDP : TCP);
-		struct nm_inner inner;
+		struct natmux_inner inner;
 
 		spec.payload_len = i;
 		spec.seed = (uint8_t)(i * 31);
@@ -296,11 +296,11 @@ static void test_checksum_inside_a_tunnel(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
 		size_t behind = 20 + headers[i], len;
-		struct nm_inner inner;
+		struct natmux_inner inner;
 		uint8_t want[2000];
 
 		len = inner_build(&spec, packet + behind);
-		inner = (struct nm_inner){.data = packet + behind, .len = (uint32_t)len};
+		inner = (struct natmux_inner){.data = packet + behind, .len = (uint32_t)len};
 		memcpy(want + behind, packet + behind, len);
 		leave_checksum(&inner, 20, 16);
 		/* IPIP, GRE, VXLAN without a checksum of its own */
@@ -323,140 +323,140 @@ static void test_checksum_inside_a_tunnel(void **state)
 struct lie {
 	const char *name;
 	uint8_t family, protocol;
-	void (*tell)(struct nm_inner *inner);
+	void (*tell)(struct natmux_inner *inner);
 };
 
-static void say_tcp4(struct nm_inner *inner)
+static void say_tcp4(struct natmux_inner *inner)
 {
-	inner->offload.kind = NM_OFFLOAD_TCP4;
+	inner->offload.kind = NATMUX_OFFLOAD_TCP4;
 }
 
-static void say_tcp6(struct nm_inner *inner)
+static void say_tcp6(struct natmux_inner *inner)
 {
-	inner->offload.kind = NM_OFFLOAD_TCP6;
+	inner->offload.kind = NATMUX_OFFLOAD_TCP6;
 }
 
-static void say_udp(struct nm_inner *inner)
+static void say_udp(struct natmux_inner *inner)
 {
-	inner->offload.kind = NM_OFFLOAD_UDP;
+	inner->offload.kind = NATMUX_OFFLOAD_UDP;
 }
 
-static void say_something(struct nm_inner *inner)
+static void say_something(struct natmux_inner *inner)
 {
-	inner->offload.kind = NM_OFFLOAD_UDP + 1;
+	inner->offload.kind = NATMUX_OFFLOAD_UDP + 1;
 }
 
-static void say_255(struct nm_inner *inner)
+static void say_255(struct natmux_inner *inner)
 {
 	inner->offload.kind = 255;
 }
 
-static void no_segment(struct nm_inner *inner)
+static void no_segment(struct natmux_inner *inner)
 {
 	inner->offload.segment = 0;
 }
 
-static void longer(struct nm_inner *inner)
+static void longer(struct natmux_inner *inner)
 {
 	inner->len++;
 }
 
-static void shorter(struct nm_inner *inner)
+static void shorter(struct natmux_inner *inner)
 {
 	inner->len--;
 }
 
-static void empty(struct nm_inner *inner)
+static void empty(struct natmux_inner *inner)
 {
 	inner->len = 0;
 }
 
-static void fragment(struct nm_inner *inner)
+static void fragment(struct natmux_inner *inner)
 {
 	inner->data[6] = 0x20;
 }
 
-static void no_ip(struct nm_inner *inner)
+static void no_ip(struct natmux_inner *inner)
 {
 	inner->data[0] = 0x15;
 }
 
-static void tcp_offset_4(struct nm_inner *inner)
+static void tcp_offset_4(struct natmux_inner *inner)
 {
 	inner->data[20 + 12] = 0x40;
 }
 
-static void tcp_offset_0(struct nm_inner *inner)
+static void tcp_offset_0(struct natmux_inner *inner)
 {
 	inner->data[20 + 12] = 0;
 }
 
 /* A packet that ends in its transport header. */
-static void cut_to(struct nm_inner *inner, uint16_t len)
+static void cut_to(struct natmux_inner *inner, uint16_t len)
 {
 	inner->len = len;
 	nm_put16(inner->data + 2, len);
 }
 
-static void half_tcp(struct nm_inner *inner)
+static void half_tcp(struct natmux_inner *inner)
 {
 	cut_to(inner, 39);
 }
 
-static void half_tcp_options(struct nm_inner *inner)
+static void half_tcp_options(struct natmux_inner *inner)
 {
 	cut_to(inner, 40);
 	inner->data[20 + 12] = 0x60;
 }
 
-static void half_udp(struct nm_inner *inner)
+static void half_udp(struct natmux_inner *inner)
 {
 	cut_to(inner, 27);
 }
 
-static void no_transport(struct nm_inner *inner)
+static void no_transport(struct natmux_inner *inner)
 {
 	cut_to(inner, 20);
 }
 
-static void single(struct nm_inner *inner)
+static void single(struct natmux_inner *inner)
 {
-	inner->offload.kind = NM_OFFLOAD_NONE;
+	inner->offload.kind = NATMUX_OFFLOAD_NONE;
 }
 
-static void single_fragment(struct nm_inner *inner)
+static void single_fragment(struct natmux_inner *inner)
 {
 	single(inner);
 	fragment(inner);
 }
 
-static void checksum_behind(struct nm_inner *inner)
+static void checksum_behind(struct natmux_inner *inner)
 {
 	single(inner);
 	inner->offload.checksum_start = (uint16_t)(inner->len - 7);
 	inner->offload.checksum_offset = 6;
 }
 
-static void checksum_far_behind(struct nm_inner *inner)
+static void checksum_far_behind(struct natmux_inner *inner)
 {
 	single(inner);
 	inner->offload.checksum_offset = 65535;
 }
 
-static void checksum_start_far_behind(struct nm_inner *inner)
+static void checksum_start_far_behind(struct natmux_inner *inner)
 {
 	single(inner);
 	inner->offload.checksum_start = 65535;
 	inner->offload.checksum_offset = 65535;
 }
 
-static void checksum_in_ip(struct nm_inner *inner)
+static void checksum_in_ip(struct natmux_inner *inner)
 {
 	single(inner);
 	inner->offload.checksum_start = 19;
 }
 
-static void checksum_of_all(struct nm_inner *inner)
+static void checksum_of_all(struct natmux_inner *inner)
 {
 	single(inner);
 	inner->offload.checksum_start = 0;
@@ -503,7 +503,7 @@ static void test_lies(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
 		struct inner_spec spec = inner_spec(lies[i].family, lies[i].protocol);
-		struct nm_inner inner = super_of(&spec, 300);
+		struct natmux_inner inner = super_of(&spec, 300);
 		struct nm_split split;
 
 		assert_true(nm_split_init(&split, &inner));

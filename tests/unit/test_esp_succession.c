@@ -12,7 +12,7 @@
 #include <natmux/esp.h>
 
 #include "base/bytes.h"
-#include "base/offload.h"
+#include <natmux/inner.h>
 
 enum { SPI = 0x1000, REQID = 7, WIRE = 1 << 16 };
 
@@ -33,7 +33,7 @@ static void keep_train(void *user, const struct natmux_train *train, size_t n)
 	memcpy(wire, train->data, train->len);
 }
 
-static void count_packet(void *user, const struct nm_gathered *packet)
+static void count_packet(void *user, const struct natmux_gathered *packet)
 {
 	(void)user;
 	(void)packet;
@@ -119,7 +119,7 @@ static void add(const struct natmux_sa_config *config)
 static void send_one(void)
 {
 	uint8_t packet[28] = {0x45, 0, 0, 28, [8] = 64, [9] = 17, [12] = 10, [16] = 10};
-	struct nm_inner inner = {.data = packet, .len = sizeof(packet)};
+	struct natmux_inner inner = {.data = packet, .len = sizeof(packet)};
 
 	wire_len = 0;
 	natmux_esp_output(esp, 0, &inner, 1);

@@ -40,7 +40,7 @@ static struct {
 	unsigned int pieces;  /* a packet goes out in so many parts; 0: one */
 	unsigned int ce_each; /* every so many ECT packets of IPv6 met congestion; 0: none */
 	uint64_t packets, ect, cut, cwr, completed;
-	uint32_t largest[NM_OFFLOAD_UDP + 1]; /* by kind */
+	uint32_t largest[NATMUX_OFFLOAD_UDP + 1]; /* by kind */
 } wire;
 
 static void enter(struct host *host)
@@ -91,9 +91,9 @@ static uint32_t checksum_offset(const uint8_t *ip)
 }
 
 /* Everything the device says about a packet is so. */
-static void check_packet(const struct nm_inner *packet)
+static void check_packet(const struct natmux_inner *packet)
 {
-	const struct nm_offload *offload = &packet->offload;
+	const struct natmux_offload *offload = &packet->offload;
 	const uint8_t *ip = packet->data, *transport = ip + ip_len(ip);
 	uint32_t start = ip_len(ip), len = packet->len - start, header_len = start + 8;
 
@@ -110,7 +110,7 @@ static void check_packet(const struct nm_inner *packet)
 	} else if (protocol_of(ip) == IPPROTO_TCP || protocol_of(ip) == IPPROTO_UDP) {
 		assert_int_equal(sum16(transport, len, pseudo_sum(ip, len)), 0xffff);
 	}
-	if (offload->kind == NM_OFFLOAD_NONE) {
+	if (offload->kind == NATMUX_OFFLOAD_NONE) {
 		assert_int_equal(offload->header_len, 0);
 		assert_int_equal(offload->segment, 0);
 		return;
@@ -121,13 +121,13 @@ static void check_packet(const struct nm_inner *packet)
 	assert_int_equal(offload->header_len, header_len);
 	assert_in_range(offload->segment, 1, MTU - header_len);
 	assert_true(packet->len > (uint32_t)offload->header_len + offload->segment);
-	assert_int_equal(offload->kind, protocol_of(ip) == IPPROTO_UDP ? NM_OFFLOAD_UDP
-					: is_v6(ip)                    ? NM_OFFLOAD_TCP6
-								       : NM_OFFLOAD_TCP4);
+	assert_int_equal(offload->kind, protocol_of(ip) == IPPROTO_UDP ? NATMUX_OFFLOAD_UDP
+					: is_v6(ip)                    ? NATMUX_OFFLOAD_TCP6
+								       : NATMUX_OFFLOAD_TCP4);
 }
 
 /* The packet in up to `pieces` parts of odd sizes, as a list of places is. */
-static void gather(const struct nm_inner *packet, struct nm_gathered *gathered)
+static void gather(const struct natmux_inner *packet, struct natmux_gathered *gathered)
 {
 	unsigned int pieces = wire.pieces > 0 ? wire.pieces : 1;
 	uint32_t at = 0, step = (packet->len / pieces + 1) | 1;
@@ -138,16 +138,16 @@ static void gather(const struct nm_inner *packet, struct nm_gathered *gathered)
 		uint32_t left = packet->len - at, len = left < step ? left : step;
 
 		gathered->parts[gathered->parts_len++] =
-			(struct nm_gather_part){packet->data + at, len};
+			(struct natmux_gather_part){packet->data + at, len};
 		at += len;
 	}
-	assert_in_range(gathered->parts_len, 1, NM_GATHER_PARTS);
+	assert_in_range(gathered->parts_len, 1, NATMUX_GATHER_PARTS);
 }
 
 /* Segment `i` of a super-packet, byte by byte as the RFCs have it; returns its length. */
-static uint32_t cut(const struct nm_inner *packet, uint32_t i, uint8_t *out)
+static uint32_t cut(const struct natmux_inner *packet, uint32_t i, uint8_t *out)
 {
-	const struct nm_offload *offload = &packet->offload;
+	const struct natmux_offload *offload = &packet->offload;
 	uint32_t at = offload->header_len + i * offload->segment, start = ip_len(packet->data);
 	uint32_t payload =
 		packet->len - at < offload->segment ? packet->len - at : offload->segment;
@@ -164,7 +164,7 @@ static uint32_t cut(const struct nm_inner *packet, uint32_t i, uint8_t *out)
 		nm_put16(out + 10, 0);
 		nm_put16(out + 10, (uint16_t)~sum16(out, 20, 0));
 	}
-	if (offload->kind == NM_OFFLOAD_UDP) {
+	if (offload->kind == NATMUX_OFFLOAD_UDP) {
 		nm_put16(transport + 4, (uint16_t)(len - start));
 	} else {
 		nm_put32(transport + 4, nm_get32(transport + 4) + i * offload->segment);
@@ -178,15 +178,15 @@ static uint32_t cut(const struct nm_inner *packet, uint32_t i, uint8_t *out)
 }
 
 /* What the device gave back: the wire sends it as single packets. */
-static void write_cut(struct nm_inner_tun_queue *to, const struct nm_inner *packet)
+static void write_cut(struct nm_inner_tun_queue *to, const struct natmux_inner *packet)
 {
 	uint32_t payload = packet->len - packet->offload.header_len;
 	uint32_t n = (payload + packet->offload.segment - 1) / packet->offload.segment;
 
-	assert_int_not_equal(packet->offload.kind, NM_OFFLOAD_NONE);
+	assert_int_not_equal(packet->offload.kind, NATMUX_OFFLOAD_NONE);
 	for (uint32_t i = 0; i < n; i++) {
 		uint8_t single[MTU];
-		struct nm_gathered gathered = {
+		struct natmux_gathered gathered = {
 			.parts_len = 1, .parts = {{single, cut(packet, i, single)}}};
 
 		assert_int_equal(nm_inner_tun_write(to, &gathered, 1), 1);
@@ -194,16 +194,16 @@ static void write_cut(struct nm_inner_tun_queue *to, const struct nm_inner *pack
 	wire.cut++;
 }
 
-static void note(struct nm_inner *packet)
+static void note(struct natmux_inner *packet)
 {
 	uint8_t *ip = packet->data;
 	uint8_t kind = packet->offload.kind;
 
 	wire.packets++;
-	wire.completed += kind == NM_OFFLOAD_NONE && packet->offload.needs_checksum;
+	wire.completed += kind == NATMUX_OFFLOAD_NONE && packet->offload.needs_checksum;
 	if (packet->len > wire.largest[kind])
 		wire.largest[kind] = packet->len;
-	if (kind == NM_OFFLOAD_TCP6 && ip[40 + 13] & CWR)
+	if (kind == NATMUX_OFFLOAD_TCP6 && ip[40 + 13] & CWR)
 		wire.cwr++;
 	/* RFC 3168 5: data is ECT, acknowledgements are not; ECT may become CE. */
 	if (wire.ce_each > 0 && is_v6(ip) && ip[1] & 0x30 && ++wire.ect % wire.ce_each == 0)
@@ -213,11 +213,11 @@ static void note(struct nm_inner *packet)
 /* All that waits at one end goes to the other. */
 static size_t carry(struct host *from, struct host *to)
 {
-	struct nm_inner packets[16];
+	struct natmux_inner packets[16];
 	size_t n = nm_inner_tun_read(from->queue, packets, ARRAY_SIZE(packets));
 
 	for (size_t i = 0; i < n; i++) {
-		struct nm_gathered gathered;
+		struct natmux_gathered gathered;
 
 		check_packet(&packets[i]);
 		note(&packets[i]);
@@ -394,7 +394,7 @@ static void test_tcp(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
-		uint8_t kind = i % 2 ? NM_OFFLOAD_TCP6 : NM_OFFLOAD_TCP4;
+		uint8_t kind = i % 2 ? NATMUX_OFFLOAD_TCP6 : NATMUX_OFFLOAD_TCP4;
 		const struct nm_inner_tun_status *status;
 
 		if (!has_v6 && i % 2)
@@ -450,11 +450,11 @@ static void test_tcp_without_tso(void **state)
 	for (int i = 0; i < (has_v6 ? 2 : 1); i++) {
 		open_wire(false, false);
 		run_stream(&a, &b, i);
-		assert_int_equal(wire.largest[NM_OFFLOAD_TCP4 + i], 0);
-		assert_int_equal(wire.largest[NM_OFFLOAD_NONE], MTU);
+		assert_int_equal(wire.largest[NATMUX_OFFLOAD_TCP4 + i], 0);
+		assert_int_equal(wire.largest[NATMUX_OFFLOAD_NONE], MTU);
 		assert_int_equal(nm_inner_tun_status(a.queue)->read.super_packets, 0);
 		run_stream(&b, &a, i);
-		assert_in_range(wire.largest[NM_OFFLOAD_TCP4 + i], 16 * 1024, 65535 + 40);
+		assert_in_range(wire.largest[NATMUX_OFFLOAD_TCP4 + i], 16 * 1024, 65535 + 40);
 		assert_true(wire.cut > 0);
 		assert_int_equal(nm_inner_tun_status(a.queue)->uncut, wire.cut);
 		assert_int_equal(nm_inner_tun_status(a.queue)->written.super_packets, 0);
@@ -517,11 +517,11 @@ static void test_udp(void **state)
 
 			if (!has_v6 && i % 2)
 				continue;
-			wire.cut = wire.largest[NM_OFFLOAD_UDP] = 0;
+			wire.cut = wire.largest[NATMUX_OFFLOAD_UDP] = 0;
 			run_train(is_from_a ? &a : &b, is_from_a ? &b : &a, i % 2, cases[i / 4].len,
 				cases[i / 4].segment);
 			/* One super-packet, unless our end wants none. */
-			assert_int_equal(wire.largest[NM_OFFLOAD_UDP],
+			assert_int_equal(wire.largest[NATMUX_OFFLOAD_UDP],
 				is_super && (mode != 1 || !is_from_a)
 					? cases[i / 4].len + (i % 2 ? 48 : 28)
 					: 0);
@@ -560,14 +560,14 @@ static void open_alone(void)
 }
 
 /* All rooms are written to, and then each still has what was written there. */
-static void fill_rooms(const struct nm_inner *packets, size_t n)
+static void fill_rooms(const struct natmux_inner *packets, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		memset(packets[i].data - NM_INNER_ROOM, (int)i, NM_INNER_ROOM);
-		memset(packets[i].data + packets[i].len, (int)i, NM_INNER_ROOM);
+		memset(packets[i].data - NATMUX_INNER_ROOM, (int)i, NATMUX_INNER_ROOM);
+		memset(packets[i].data + packets[i].len, (int)i, NATMUX_INNER_ROOM);
 	}
 	for (size_t i = 0; i < n; i++)
-		for (int k = 0; k < NM_INNER_ROOM; k++) {
+		for (int k = 0; k < NATMUX_INNER_ROOM; k++) {
 			assert_int_equal(packets[i].data[-1 - k], i);
 			assert_int_equal(packets[i].data[(int)packets[i].len + k], i);
 		}
@@ -580,7 +580,7 @@ static void test_read_many(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < ARRAY_SIZE(lens); k++) {
-		struct nm_inner packets[64];
+		struct natmux_inner packets[64];
 		size_t n, got = 0, calls = 0;
 		bool had_more = true;
 
@@ -615,7 +615,7 @@ static void test_read_many(void **state)
 /* A call ends while what it read is in the cache, and begins at the same place. */
 static void test_read_reuses_memory(void **state)
 {
-	struct nm_inner packets[16];
+	struct natmux_inner packets[16];
 	size_t got = 0, n;
 	struct udp_peer sender;
 	struct natmux_addr far = test_addr("10.99.0.77");
@@ -652,7 +652,7 @@ static void test_read_reuses_memory(void **state)
 static void test_read_largest(void **state)
 {
 	static const size_t lens[] = {65507, 65487};
-	struct nm_inner packet;
+	struct natmux_inner packet;
 
 	(void)state;
 	for (size_t i = 0; i < (has_v6 ? 2u : 1u); i++) {
@@ -703,7 +703,7 @@ static void test_read_odd(void **state)
 	} cases[] = {{1, 0, 3}, {1, 0, 2}, {1, 0, 0x7f}, {1, 0, 4}, {7, 0, 0xff}, {1, SIZE_MAX, 0},
 		{0, 10, 0}, {0, 1, 0}};
 	struct nm_sys sys = fake_sys;
-	struct nm_inner packets[8];
+	struct natmux_inner packets[8];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -741,7 +741,7 @@ static void test_read_fails(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct nm_inner packet;
+		struct natmux_inner packet;
 
 		open_alone();
 		fake_sys_fail(FAKE_READ, 0, 3, cases[i].error);
@@ -758,7 +758,7 @@ static void test_read_fails(void **state)
 /* A packet or super-packet of UDP from the far side to a socket of host a. */
 struct written {
 	uint8_t data[28 + 3000];
-	struct nm_gathered gathered;
+	struct natmux_gathered gathered;
 };
 
 static void make_written(struct written *written, const struct udp_peer *to, uint16_t segment)
@@ -776,8 +776,8 @@ static void make_written(struct written *written, const struct udp_peer *to, uin
 	nm_put16(udp + 4, (uint16_t)(8 + len));
 	memcpy(udp + 8, bytes, len);
 	nm_put16(udp + 6, (uint16_t)pseudo_sum(written->data, 8 + len));
-	written->gathered = (struct nm_gathered){
-		.offload = {.kind = segment > 0 ? NM_OFFLOAD_UDP : NM_OFFLOAD_NONE,
+	written->gathered = (struct natmux_gathered){
+		.offload = {.kind = segment > 0 ? NATMUX_OFFLOAD_UDP : NATMUX_OFFLOAD_NONE,
 			.needs_checksum = 1,
 			.header_len = segment > 0 ? 28 : 0,
 			.segment = segment,
@@ -809,7 +809,7 @@ static void test_kind_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
 		const struct nm_inner_tun_status *status;
-		struct nm_gathered packets[3];
+		struct natmux_gathered packets[3];
 		struct udp_peer peer;
 		struct written super, single;
 
@@ -881,16 +881,16 @@ static void test_each_kind_refused(void **state)
 {
 	static const struct {
 		uint8_t kind, type;
-	} cases[] = {{NM_OFFLOAD_TCP4, 1}, {NM_OFFLOAD_TCP6, 4}, {NM_OFFLOAD_UDP, 5}};
+	} cases[] = {{NATMUX_OFFLOAD_TCP4, 1}, {NATMUX_OFFLOAD_TCP6, 4}, {NATMUX_OFFLOAD_UDP, 5}};
 	struct nm_sys sys = fake_sys;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
 		struct nm_inner_tun_config config = config_of(a.ip4, a.ip6);
 		const struct nm_inner_tun_status *status;
-		bool is_udp = cases[i / 2].kind == NM_OFFLOAD_UDP, had_uso;
-		uint8_t ip[60] = {cases[i / 2].kind == NM_OFFLOAD_TCP6 ? 0x60 : 0x45};
-		struct nm_gathered packet = {
+		bool is_udp = cases[i / 2].kind == NATMUX_OFFLOAD_UDP, had_uso;
+		uint8_t ip[60] = {cases[i / 2].kind == NATMUX_OFFLOAD_TCP6 ? 0x60 : 0x45};
+		struct natmux_gathered packet = {
 			.offload = {.kind = cases[i / 2].kind, .header_len = 40, .segment = 9},
 			.parts_len = 1,
 			.parts = {{ip, sizeof(ip)}}};
@@ -956,7 +956,7 @@ static void test_packet_refused(void **state)
 /* Other errors are about the moment: the packet is lost, super or not. */
 static void test_write_fails(void **state)
 {
-	struct nm_gathered packets[3];
+	struct natmux_gathered packets[3];
 	struct udp_peer peer;
 	struct written super, single;
 	size_t n = 2;
@@ -1001,7 +1001,7 @@ static void set_link(const char *name, short flags)
 static void test_link_down(void **state)
 {
 	const struct nm_inner_tun_status *status;
-	struct nm_gathered packets[3];
+	struct natmux_gathered packets[3];
 	struct udp_peer peer;
 	struct written super, single;
 
@@ -1048,7 +1048,7 @@ static void test_write_without_vnet(void **state)
 	assert_int_equal(nm_inner_tun_status(a.queue)->uncut, 2);
 	udp = single.data + 20;
 	nm_put16(udp + 6, (uint16_t)~sum16(udp, 508, 0)); /* the field has the pseudo header's */
-	single.gathered.offload = (struct nm_offload){0};
+	single.gathered.offload = (struct natmux_offload){0};
 	assert_int_equal(nm_inner_tun_write(a.queue, &single.gathered, 1), 1);
 	expect(&peer, 500, 500);
 	assert_true(udp_peer_is_empty(&peer));
@@ -1066,7 +1066,7 @@ static void test_many_queues(void **state)
 	uint32_t flow_queue[FLOWS], next[FLOWS] = {0}, used[QUEUES] = {0}, got = 0;
 	struct natmux_addr far = test_addr("10.99.0.77");
 	struct udp_peer peers[FLOWS];
-	struct nm_inner packets[8];
+	struct natmux_inner packets[8];
 	unsigned int queues_used = 0;
 
 	(void)state;
@@ -1145,7 +1145,7 @@ static void test_queues_are_apart(void **state)
 /* `ip link delete` while we are running. */
 static void test_device_deleted(void **state)
 {
-	struct nm_inner packets[8];
+	struct natmux_inner packets[8];
 	char command[64];
 
 	(void)state;
@@ -1168,7 +1168,7 @@ static void test_device_deleted(void **state)
 static void test_allocates_nothing(void **state)
 {
 	struct written super, single;
-	struct nm_inner packets[8];
+	struct natmux_inner packets[8];
 	struct udp_peer peer;
 	unsigned long before;
 

@@ -60,7 +60,7 @@ static struct nm_inner_tun *open_with(const struct nm_inner_tun_config *config)
 /* Nothing waits in any queue. */
 static void check_empty(struct nm_inner_tun *tun)
 {
-	struct nm_inner packets[4];
+	struct natmux_inner packets[4];
 
 	for (uint32_t i = 0; i < nm_inner_tun_queues(tun); i++) {
 		struct nm_inner_tun_queue *queue = nm_inner_tun_queue(tun, i);

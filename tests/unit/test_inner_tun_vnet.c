@@ -77,7 +77,7 @@ static void test_decode(void **state)
 	static const struct {
 		struct header header;
 		enum packet packet;
-		struct nm_offload offload;
+		struct natmux_offload offload;
 	} cases[] = {
 		{{0}, P4_TCP, {0}},
 		{{0}, PX_ODD, {0}}, /* what it is, is asked elsewhere */
@@ -87,27 +87,29 @@ static void test_decode(void **state)
 		{{NEEDS, 0, 0, 1400, 20, 6}, P4_UDP, {0, 1, 0, 0, 20, 6}},
 		{{NEEDS, 0, 0, 0, 20, 4}, P4_ESP, {0, 1, 0, 0, 20, 4}},
 		{{NEEDS, 0, 0, 0, LEN - 2, 0}, P4_ESP, {0, 1, 0, 0, LEN - 2, 0}},
-		{{NEEDS, TCP4, 66, 1400, 20, 16}, P4_TCP, {NM_OFFLOAD_TCP4, 1, 40, 1400, 20, 16}},
-		{{NEEDS, TCP4, 0, 1400, 20, 16}, P4_TCP, {NM_OFFLOAD_TCP4, 1, 40, 1400, 20, 16}},
-		{{NEEDS, TCP4, 9, 1, 24, 16}, P4_TCP_LONG, {NM_OFFLOAD_TCP4, 1, 56, 1, 24, 16}},
+		{{NEEDS, TCP4, 66, 1400, 20, 16}, P4_TCP,
+			{NATMUX_OFFLOAD_TCP4, 1, 40, 1400, 20, 16}},
+		{{NEEDS, TCP4, 0, 1400, 20, 16}, P4_TCP,
+			{NATMUX_OFFLOAD_TCP4, 1, 40, 1400, 20, 16}},
+		{{NEEDS, TCP4, 9, 1, 24, 16}, P4_TCP_LONG, {NATMUX_OFFLOAD_TCP4, 1, 56, 1, 24, 16}},
 		{{NEEDS, TCP4 | ECN, 9, 536, 20, 16}, P4_TCP,
-			{NM_OFFLOAD_TCP4, 1, 40, 536, 20, 16}},
+			{NATMUX_OFFLOAD_TCP4, 1, 40, 536, 20, 16}},
 		{{NEEDS, TCP6, 0xffff, 1280, 40, 16}, P6_TCP,
-			{NM_OFFLOAD_TCP6, 1, 60, 1280, 40, 16}},
+			{NATMUX_OFFLOAD_TCP6, 1, 60, 1280, 40, 16}},
 		{{NEEDS, TCP6 | ECN, 0, 0xfffe, 48, 16}, P6_TCP_BEHIND,
-			{NM_OFFLOAD_TCP6, 1, 68, 0xfffe, 48, 16}},
-		{{NEEDS, USO, 1, 1000, 20, 6}, P4_UDP, {NM_OFFLOAD_UDP, 1, 28, 1000, 20, 6}},
-		{{NEEDS, USO, 1, 1000, 40, 6}, P6_UDP, {NM_OFFLOAD_UDP, 1, 48, 1000, 40, 6}},
+			{NATMUX_OFFLOAD_TCP6, 1, 68, 0xfffe, 48, 16}},
+		{{NEEDS, USO, 1, 1000, 20, 6}, P4_UDP, {NATMUX_OFFLOAD_UDP, 1, 28, 1000, 20, 6}},
+		{{NEEDS, USO, 1, 1000, 40, 6}, P6_UDP, {NATMUX_OFFLOAD_UDP, 1, 48, 1000, 40, 6}},
 		/* Without the flag the other two fields mean nothing. */
-		{{0, TCP4, 9, 700, 99, 99}, P4_TCP_LONG, {NM_OFFLOAD_TCP4, 0, 56, 700, 0, 0}},
-		{{VALID, TCP6, 9, 700, 0, 0}, P6_TCP, {NM_OFFLOAD_TCP6, 0, 60, 700, 0, 0}},
-		{{0, USO, 9, 700, 0, 0}, P6_UDP, {NM_OFFLOAD_UDP, 0, 48, 700, 0, 0}},
+		{{0, TCP4, 9, 700, 99, 99}, P4_TCP_LONG, {NATMUX_OFFLOAD_TCP4, 0, 56, 700, 0, 0}},
+		{{VALID, TCP6, 9, 700, 0, 0}, P6_TCP, {NATMUX_OFFLOAD_TCP6, 0, 60, 700, 0, 0}},
+		{{0, USO, 9, 700, 0, 0}, P6_UDP, {NATMUX_OFFLOAD_UDP, 0, 48, 700, 0, 0}},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		uint8_t vnet[NM_VNET_LEN], data[LEN];
-		struct nm_offload offload;
+		struct natmux_offload offload;
 
 		put_header(&cases[i].header, vnet);
 		put_packet(cases[i].packet, data);
@@ -178,7 +180,7 @@ static void test_decode_refuses(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct nm_offload offload, before;
+		struct natmux_offload offload, before;
 		uint8_t vnet[NM_VNET_LEN], data[LEN];
 
 		put_header(&cases[i].header, vnet);
@@ -195,16 +197,16 @@ static void test_decode_refuses(void **state)
 static void test_encode(void **state)
 {
 	static const struct {
-		struct nm_offload offload;
+		struct natmux_offload offload;
 		struct header header;
 	} cases[] = {
 		{{0}, {0}},
 		{{0, 1, 0, 0, 20, 6}, {NEEDS, 0, 0, 0, 20, 6}},
-		{{NM_OFFLOAD_TCP4, 1, 0x128, 0x5b4, 0x114, 0x210},
+		{{NATMUX_OFFLOAD_TCP4, 1, 0x128, 0x5b4, 0x114, 0x210},
 			{NEEDS, TCP4, 0x128, 0x5b4, 0x114, 0x210}},
-		{{NM_OFFLOAD_TCP6, 1, 60, 1280, 40, 16}, {NEEDS, TCP6, 60, 1280, 40, 16}},
-		{{NM_OFFLOAD_UDP, 1, 28, 1000, 20, 6}, {NEEDS, USO, 28, 1000, 20, 6}},
-		{{NM_OFFLOAD_TCP4, 0, 40, 1000, 0, 0}, {0, TCP4, 40, 1000, 0, 0}},
+		{{NATMUX_OFFLOAD_TCP6, 1, 60, 1280, 40, 16}, {NEEDS, TCP6, 60, 1280, 40, 16}},
+		{{NATMUX_OFFLOAD_UDP, 1, 28, 1000, 20, 6}, {NEEDS, USO, 28, 1000, 20, 6}},
+		{{NATMUX_OFFLOAD_TCP4, 0, 40, 1000, 0, 0}, {0, TCP4, 40, 1000, 0, 0}},
 		/* Fields that say nothing are not said. */
 		{{0, 0, 40, 1000, 20, 16}, {0}},
 	};
@@ -223,9 +225,9 @@ static void test_encode(void **state)
 /* A kernel that does not know TUNSETVNETLE uses the host's order. */
 static void test_host_order(void **state)
 {
-	const struct nm_offload offload = {NM_OFFLOAD_TCP4, 1, 40, 1400, 20, 16};
+	const struct natmux_offload offload = {NATMUX_OFFLOAD_TCP4, 1, 40, 1400, 20, 16};
 	uint8_t vnet[NM_VNET_LEN], data[LEN];
-	struct nm_offload again;
+	struct natmux_offload again;
 	uint16_t segment;
 
 	(void)state;
@@ -245,7 +247,7 @@ static void test_random(void **state)
 	(void)state;
 	for (uint32_t round = 0; round < 300000; round++) {
 		uint8_t vnet[NM_VNET_LEN], whole[LEN], *data;
-		struct nm_offload offload;
+		struct natmux_offload offload;
 		uint32_t len;
 
 		seed = seed * 1664525 + 1013904223;
@@ -263,9 +265,9 @@ static void test_random(void **state)
 		memcpy(data, whole, len);
 		if (nm_vnet_decode(vnet, true, data, len, &offload)) {
 			accepted++;
-			assert_true(offload.kind <= NM_OFFLOAD_UDP);
+			assert_true(offload.kind <= NATMUX_OFFLOAD_UDP);
 			assert_true(offload.header_len <= len);
-			assert_true(offload.kind == NM_OFFLOAD_NONE ||
+			assert_true(offload.kind == NATMUX_OFFLOAD_NONE ||
 				    (offload.segment > 0 && offload.header_len >= 28));
 			assert_true(!offload.needs_checksum ||
 				    offload.checksum_start + offload.checksum_offset + 2u <= len);

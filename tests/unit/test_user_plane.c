@@ -206,7 +206,7 @@ static void test_many(void **state)
 /* A super-packet of four datagrams of 50 octets. */
 static void put_super(void)
 {
-	static const struct nm_offload offload = {.kind = NM_OFFLOAD_UDP,
+	static const struct natmux_offload offload = {.kind = NATMUX_OFFLOAD_UDP,
 		.needs_checksum = 1,
 		.header_len = 28,
 		.segment = 50,
@@ -229,7 +229,7 @@ static void test_super_packets(void **state)
 	assert_int_equal(natmux_train_count(&sent), 4);
 	bring_back();
 	assert_int_equal(fake_inner_tun.written_n, 1);
-	assert_int_equal(written[0].offload.kind, NM_OFFLOAD_UDP);
+	assert_int_equal(written[0].offload.kind, NATMUX_OFFLOAD_UDP);
 	assert_int_equal(written[0].len, 28 + 200);
 
 	fake_inner_tun.refuses_super = true;
@@ -238,7 +238,7 @@ static void test_super_packets(void **state)
 	bring_back();
 	assert_int_equal(fake_inner_tun.written_n, 5);
 	for (uint32_t i = 1; i < 5; i++) {
-		assert_int_equal(written[i].offload.kind, NM_OFFLOAD_NONE);
+		assert_int_equal(written[i].offload.kind, NATMUX_OFFLOAD_NONE);
 		assert_int_equal(written[i].offload.needs_checksum, 0);
 		assert_int_equal(written[i].len, 28 + 50);
 		assert_int_equal(written[i].data[28], 28 + 50 * (i - 1));
@@ -280,7 +280,7 @@ static void test_device_drops(void **state)
 /* Back to the machine as it came, with what is left to do about its checksum. */
 static void test_bypass(void **state)
 {
-	static const struct nm_offload offload = {
+	static const struct natmux_offload offload = {
 		.needs_checksum = 1, .checksum_start = 20, .checksum_offset = 6};
 	uint8_t packet[100];
 

@@ -17,7 +17,7 @@ static void ignore_trains(void *user, const struct natmux_train *trains, size_t 
 	(void)n;
 }
 
-static void ignore_packet(void *user, const struct nm_gathered *packet)
+static void ignore_packet(void *user, const struct natmux_gathered *packet)
 {
 	(void)user;
 	(void)packet;
