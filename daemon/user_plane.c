@@ -398,8 +398,7 @@ int nm_user_plane_reload(struct nm_user_plane *plane, const struct nm_config *be
 	struct nm_config *after, char *message, size_t size)
 {
 	struct nm_sa_plane sa_plane = nm_user_sa_plane(plane);
-	int err = nm_sa_plane_apply(
-		&sa_plane, after->user_plane.sas, before, after, message, size);
+	int err = nm_sa_plane_apply(&sa_plane, after->user_plane.sas, before, after, message, size);
 
 	nm_config_wipe_keys(after);
 	return err;
