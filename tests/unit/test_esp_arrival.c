@@ -20,6 +20,7 @@ static uint8_t wire[WIRE];
 static struct natmux_train train;
 static size_t delivered_n;
 static uint16_t delivered_ports[64];
+static uint8_t last_packet[2048];
 static uint64_t drops[NATMUX_DROP_COUNT];
 static struct natmux_esp_event last_event;
 static size_t events_n;
@@ -39,6 +40,8 @@ static void keep_packet(void *user, const struct natmux_gathered *packet)
 	(void)user;
 	assert_in_range(delivered_n, 0, ARRAY_SIZE(delivered_ports) - 1);
 	delivered_ports[delivered_n++] = nm_get16(data + (data[0] >> 4 == 4 ? 20 : 40));
+	assert_in_range(packet->parts[0].len, 1, sizeof(last_packet));
+	memcpy(last_packet, data, packet->parts[0].len);
 }
 
 static void keep_drop(void *user, enum natmux_drop drop, uint64_t n)
@@ -201,7 +204,34 @@ static void test_bare_moves_nobody(void **state)
 	assert_int_equal(last_event.path.remote.port, 77);
 }
 
-/* Its last packet may be in the same train as those that come too late for it. */
+/* RFC 6040 4.2: a mark on the way changes two bits of the packet, and nothing beside them. */
+static void test_mark_changes_nothing_else(void **state)
+{
+	enum { ECT0 = 2, CE = 3 };
+
+	(void)state;
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		static uint8_t want[2048];
+		struct inner_spec spec = inner_spec(family, UDP);
+		struct nm_seal_item item = {.packet = wire};
+
+		spec.tos = 0xb8 | ECT0;
+		spec.flow_label = 0xabcde;
+		item.len = (uint32_t)inner_build(&spec, nm_seal_inner(tunnels[0].out, wire));
+		item.next_header = family == 4 ? NM_PROTO_IPIP : NM_PROTO_IPV6;
+		assert_true(nm_seal(tunnels[0].out, &tunnels[0].source, &item, 1));
+		train.len = nm_sa_sealed_len(tunnels[0].out, item.len);
+		train.segment = 0;
+		train.tos = CE;
+		input(0);
+		spec.tos = 0xb8 | CE;
+		inner_build(&spec, want);
+		assert_memory_equal(last_packet, want, item.len);
+	}
+	assert_int_equal(delivered_n, 2);
+}
+
+/* Beyond its hard limit an SA opens nothing. */
 static void test_dead_sa(void **state)
 {
 	struct natmux_sa_config config = tunnels[0].in_config;
@@ -226,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_strangers_in_a_train, begin, end),
 		cmocka_unit_test_setup_teardown(test_next_header_fits_what_is_inside, begin, end),
 		cmocka_unit_test_setup_teardown(test_bare_moves_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(test_mark_changes_nothing_else, begin, end),
 		cmocka_unit_test_setup_teardown(test_dead_sa, begin, end),
 	};
 
