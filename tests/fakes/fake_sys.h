@@ -26,6 +26,10 @@
 	X(WRITEV)                                                                                  \
 	X(IOCTL)                                                                                   \
 	X(FCHMOD)                                                                                  \
+	X(FCHOWN)                                                                                  \
+	X(FSTAT)                                                                                   \
+	X(PIDFD_OPEN)                                                                              \
+	X(PIDFD_GETFD)                                                                             \
 	X(CHMOD)                                                                                   \
 	X(LSTAT)                                                                                   \
 	X(UNLINK)                                                                                  \
