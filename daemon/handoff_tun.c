@@ -27,6 +27,7 @@ struct tun_handoff {
 	struct nm_tun *tun;
 	struct nm_relay *relay;   /* of relay */
 	struct nm_inject *inject; /* of inject */
+	uint32_t interface;       /* the device's number; asked before system calls are few */
 	uv_poll_t poll;
 };
 
@@ -257,7 +258,10 @@ static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff_l
 
 	if (err < 0)
 		return err;
-	err = check_inject(setup, nm_tun_name(handoff->tun));
+	handoff->interface = if_nametoindex(nm_tun_name(handoff->tun));
+	err = handoff->interface > 0 ? 0 : NATMUX_ESYSTEM;
+	if (err == 0)
+		err = check_inject(setup, nm_tun_name(handoff->tun));
 	port = nm_tun_port(handoff->tun);
 	if (err == 0)
 		err = nm_inject_new(&port, setup->mux, &handoff->inject);
@@ -273,7 +277,7 @@ static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff_l
 
 static uint32_t interface_of(struct nm_handoff_link *base)
 {
-	return if_nametoindex(nm_tun_name(((struct tun_handoff *)base)->tun));
+	return ((struct tun_handoff *)base)->interface;
 }
 
 static int reserve_alias(
