@@ -124,6 +124,7 @@ tap_is "without CAP_SYS_PTRACE natmuxd does not start" "$status" -eq 3
 tap_has "and says why" "$(lab_log refused)" \
 	"attach = join: copying the IKE daemon's sockets needs CAP_SYS_PTRACE (pidfd_getfd): start as root, or give it to the service"
 caps=+net_admin,+sys_ptrace,+dac_read_search,+chown
+rm -f "$LAB_DIR"/ns/gw/run/natmux/* # root's, killed above
 chown nobody "$LAB_DIR/ns/gw/run/natmux"
 configure 'handoff = none' # /dev/net/tun may be root's alone
 toy one 0.0.0.0
