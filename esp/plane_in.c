@@ -122,6 +122,7 @@ static bool is_authentic(const struct nm_open_item *item)
 static void open_vector(struct arrival *arrival, struct nm_open_item *items, size_t n)
 {
 	struct nm_sa *sa = arrival->sa;
+	uint64_t top = sa->replay.top;
 
 	nm_open(sa, items, n);
 	for (size_t i = 0; i < n; i++) {
@@ -130,11 +131,10 @@ static void open_vector(struct arrival *arrival, struct nm_open_item *items, siz
 		deliver(arrival, &items[i]);
 	}
 	/*
-	 * Only the newest number of all says where the peer is now; and bare ESP, which has no port,
-	 * does not say where it takes ESP in UDP.
+	 * Only a number above all before says where the peer is now, with a window and without; and
+	 * bare ESP, which has no port, does not say where it takes ESP in UDP.
 	 */
-	if (arrival->newest > 0 && arrival->newest == sa->replay.top &&
-		arrival->train->path.remote.port > 0)
+	if (arrival->newest > top && arrival->train->path.remote.port > 0)
 		nm_path_seen(arrival->esp, sa, arrival->now_ms, &arrival->train->path);
 }
 
@@ -156,7 +156,7 @@ static uint32_t input_run(
 	size_t n = 0;
 
 	arrival.sa = nm_sad_find(&esp->sad, spi);
-	if (!arrival.sa || arrival.sa->is_dead) {
+	if (!arrival.sa || nm_usage_is_dead(arrival.sa->usage)) {
 		nm_plane_audit(esp, now_ms,
 			arrival.sa ? NATMUX_DROP_ESP_DEAD : NATMUX_DROP_ESP_NO_SA, spi,
 			datagram_len(train, at) >= NM_ESP_HEADER ? nm_get32(data + at + 4) : 0,
@@ -175,7 +175,7 @@ static uint32_t input_run(
 	if (arrival.packets > 0) {
 		arrival.sa->counters.packets += arrival.packets;
 		arrival.sa->counters.bytes += arrival.bytes;
-		arrival.sa->used_ms = now_ms;
+		nm_usage_touch(arrival.sa->usage, now_ms);
 		nm_lifetime_count(esp, arrival.sa, arrival.packets, arrival.bytes);
 	}
 	return at;

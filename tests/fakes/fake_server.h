@@ -8,6 +8,8 @@
 
 #include <natmux/mux.h>
 #include "daemon/config.h"
+#include "daemon/join.h"
+#include "daemon/sa_plane.h"
 #include "daemon/server.h"
 #include "daemon/user_plane.h"
 
@@ -30,7 +32,10 @@ struct fake_server {
 	unsigned int reloads;
 	/* A real plane without device; NULL: esp is not user. */
 	struct natmux_esp *esp;
+	struct nm_sa_plane sa_plane; /* this one, or what the test sets */
 	unsigned int plane_changes;
+	bool joins; /* attach = join, and how that goes */
+	struct nm_join_status join;
 	/* What the control server set. */
 	uint32_t tap_mask;
 	void (*tap)(
