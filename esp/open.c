@@ -64,7 +64,7 @@ static unsigned int reorder_bucket(uint64_t depth)
 /* The number of an authentic packet enters the window. */
 static enum nm_open_verdict commit(struct nm_sa *sa, uint64_t sequence)
 {
-	uint64_t top = sa->replay.top;
+	uint64_t top = sa->replay.top, lost = nm_replay_leaving(&sa->replay, sequence);
 
 	switch (nm_replay_commit(&sa->replay, sequence)) {
 	case NM_REPLAY_NEW: break;
@@ -73,16 +73,9 @@ static enum nm_open_verdict commit(struct nm_sa *sa, uint64_t sequence)
 	case NM_REPLAY_LATE:
 	case NM_REPLAY_INVALID: sa->counters.late++; return NM_OPEN_LATE;
 	}
-	if (sequence > top) {
-		/* What is skipped counts as lost until it comes. */
-		sa->counters.lost += sequence - top - 1;
-		return NM_OPEN_GOOD;
-	}
-	if (sequence < top) {
+	sa->counters.lost += lost;
+	if (sequence < top)
 		sa->counters.reorder[reorder_bucket(top - sequence)]++;
-		if (sa->counters.lost > 0)
-			sa->counters.lost--;
-	}
 	return NM_OPEN_GOOD;
 }
 

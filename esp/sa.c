@@ -7,6 +7,7 @@
 #include <natmux/error.h>
 
 #include "base/export.h"
+#include "esp/selector.h"
 
 /* RFC 4303 2.1: 0 is never sent, 1 to 255 are reserved. */
 enum { SPI_MIN = 256, DSCP_MAX = 63, TFC_MAX = 9000 };
@@ -23,19 +24,6 @@ NM_EXPORT void natmux_sa_config_defaults(struct natmux_sa_config *config, size_t
 	};
 
 	memcpy(config, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
-}
-
-/* Matching reads as many octets of an address as its prefix has, and trusts that number. */
-static bool selector_is_valid(const struct natmux_selector *selector)
-{
-	uint8_t family = selector->source.base.family;
-	unsigned int most = family == NATMUX_FAMILY_IPV4 ? 32 : 128;
-
-	return (family == NATMUX_FAMILY_IPV4 || family == NATMUX_FAMILY_IPV6) &&
-	       selector->destination.base.family == family && selector->source.bits <= most &&
-	       selector->destination.bits <= most &&
-	       selector->source_ports.min <= selector->source_ports.max &&
-	       selector->destination_ports.min <= selector->destination_ports.max;
 }
 
 static bool numbers_are_valid(const struct natmux_sa_config *config)
@@ -75,7 +63,7 @@ int nm_sa_check(const struct natmux_sa_config *config)
 		path->remote.family != NATMUX_FAMILY_NONE)
 		return NATMUX_EINVAL;
 	for (size_t i = 0; i < config->selectors_len; i++)
-		if (!selector_is_valid(&config->selectors[i]))
+		if (!nm_selector_is_valid(&config->selectors[i]))
 			return NATMUX_EINVAL;
 	return 0;
 }

@@ -94,16 +94,25 @@ static inline void natmux_sa_config_init(struct natmux_sa_config *config)
 	natmux_sa_config_defaults(config, sizeof(*config));
 }
 
-/* Buckets of the histogram: a packet that came 2^i to 2^(i+1)-1 numbers behind the newest. */
+/*
+ * Buckets of the histogram: a packet that came 2^i to 2^(i+1)-1 numbers behind the newest before it;
+ * the last bucket has what came from farther behind, too.
+ */
 enum { NATMUX_REORDER_BUCKETS = 14 };
 
 /* Packets of one SA, by what became of them. */
 struct natmux_sa_counters {
 	uint64_t packets, bytes; /* delivered or sent; octets of inner packets */
-	uint64_t lost;           /* IN: numbers that left the window without having come */
-	uint64_t late;           /* older than the window */
-	uint64_t duplicate;      /* number seen before; not decrypted */
-	uint64_t replayed;       /* authentic, and another of the same vector had the number */
+	/*
+	 * IN: numbers that left the window without having come, from number 1 on, or from
+	 * config's `sequence`. What is missing inside the window may still come and is not among
+	 * them; what comes after it has left is `late` and stays lost. Never goes down. 0 with
+	 * replay_window 0: nobody knows then what has come.
+	 */
+	uint64_t lost;
+	uint64_t late;      /* older than the window */
+	uint64_t duplicate; /* number seen before; not decrypted */
+	uint64_t replayed;  /* authentic, and another of the same vector had the number */
 	uint64_t bad_icv;
 	uint64_t bad_padding;
 	uint64_t selector; /* inner packet that the selectors do not allow */
