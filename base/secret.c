@@ -58,18 +58,18 @@ void nm_secret_pool_free(struct nm_secret_pool *pool)
 }
 
 /* Cuts a new chunk into holes. */
-static bool grow(struct nm_secret_pool *pool)
+static void grow(struct nm_secret_pool *pool)
 {
 	size_t bytes = pool->size > CHUNK_BYTES ? pool->size : CHUNK_BYTES;
 	struct chunk *chunk = calloc(1, sizeof(*chunk));
 
 	if (!chunk)
-		return false;
+		return;
 	bytes = (bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 	chunk->memory = aligned_alloc(PAGE_BYTES, bytes);
 	if (!chunk->memory) {
 		free(chunk);
-		return false;
+		return;
 	}
 	/* mlock and MADV_DONTDUMP. */
 	if (sodium_mlock(chunk->memory, bytes) != 0)
@@ -84,16 +84,17 @@ static bool grow(struct nm_secret_pool *pool)
 		hole->next = pool->holes;
 		pool->holes = hole;
 	}
-	return true;
 }
 
 void *nm_secret_take(struct nm_secret_pool *pool)
 {
 	struct hole *hole;
 
-	if (!pool->holes && !grow(pool))
-		return NULL;
+	if (!pool->holes)
+		grow(pool);
 	hole = pool->holes;
+	if (!hole)
+		return NULL;
 	pool->holes = hole->next;
 	hole->next = NULL;
 	return hole;

@@ -41,6 +41,17 @@ int nm_load_serve(struct nm_lab *lab)
 	return nm_lab_wait(lab, NM_LAB_B, "grep -q :1451 /proc/net/tcp6", READY_MS);
 }
 
+/* What iperf3 says at its end: of TCP the receiver's figures, of UDP the sums over both. */
+static int unpack(
+	json_t *root, bool is_udp, struct nm_load_result *r, double *packets, double *lost)
+{
+	return is_udp ? json_unpack(root, "{s:{s:{s:F, s:F, s:F, s:F}}}", "end", "sum", "seconds",
+				&r->seconds, "packets", packets, "lost_packets", lost,
+				"bits_per_second", &r->bits)
+		      : json_unpack(root, "{s:{s:{s:F, s:F}}}", "end", "sum_received", "seconds",
+				&r->seconds, "bits_per_second", &r->bits);
+}
+
 int nm_load_parse(const char *json, bool is_udp, struct nm_load_result *result)
 {
 	struct nm_load_result r = {0};
@@ -53,12 +64,7 @@ int nm_load_parse(const char *json, bool is_udp, struct nm_load_result *result)
 		return NATMUX_EMALFORMED;
 	if (json_unpack(root, "{s:s}", "error", &error) == 0)
 		nm_console_error("iperf3: %s", error);
-	else if (is_udp && json_unpack(root, "{s:{s:{s:F, s:F, s:F, s:F}}}", "end", "sum",
-				   "seconds", &r.seconds, "packets", &packets, "lost_packets",
-				   &lost, "bits_per_second", &r.bits) == 0)
-		err = 0;
-	else if (!is_udp && json_unpack(root, "{s:{s:{s:F, s:F}}}", "end", "sum_received",
-				    "seconds", &r.seconds, "bits_per_second", &r.bits) == 0)
+	else if (unpack(root, is_udp, &r, &packets, &lost) == 0)
 		err = 0;
 	json_decref(root);
 	if (err < 0 || r.seconds <= 0)

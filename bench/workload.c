@@ -2,6 +2,7 @@
 /* Makes traffic for a plane: as many flows as SAs, one inner destination each. */
 #include "bench/workload.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,6 +125,7 @@ static int add_sas(struct nm_workload *workload)
 	uint64_t before = resident_bytes(), window = nm_replay_bytes(REPLAY_WINDOW);
 	uint32_t sas = workload->config.sas;
 
+	assert(sas > 0);
 	for (uint32_t i = 0; i < sas; i++) {
 		int err = add_sa(workload, NATMUX_SA_IN, i);
 

@@ -183,7 +183,7 @@ static enum nm_ctl_exit add_classes(const char *command, json_t *request, const 
 static enum nm_ctl_exit add_number(
 	const char *command, json_t *request, const char *key, const char *text, long max)
 {
-	long value;
+	int64_t value;
 
 	if (!nm_ctl_number(command, key, text, 1, max, &value))
 		return NM_CTL_USAGE;

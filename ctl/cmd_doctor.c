@@ -128,7 +128,7 @@ enum nm_ctl_exit nm_ctl_doctor(struct nm_ctl *ctl, int argc, char **argv)
 	};
 	struct nm_doctor_facts facts = {.port = 4500, .tun = "natmux0"};
 	const char *root = NULL;
-	long port = 4500;
+	int64_t port = 4500;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "p:t:", options, NULL)) >= 0) {

@@ -58,7 +58,7 @@ enum nm_ctl_exit nm_ctl_flows(struct nm_ctl *ctl, int argc, char **argv)
 		{"limit", required_argument, NULL, 'n'},
 		{0},
 	};
-	long limit = 4096;
+	int64_t limit = 4096;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "n:", options, NULL)) >= 0) {

@@ -78,7 +78,10 @@ void nm_ctl_print_sas(struct nm_ctl *ctl, const json_t *result)
 	size_t i;
 
 	nm_table_init(&table, heads);
-	json_array_foreach(json_object_get(result, "sas"), i, sa) add_row(&table, sa);
+	json_array_foreach(json_object_get(result, "sas"), i, sa)
+	{
+		add_row(&table, sa);
+	}
 	nm_table_done(&table, ctl);
 	print_rest(ctl, result);
 }
@@ -203,6 +206,9 @@ void nm_ctl_print_sas_in_full(struct nm_ctl *ctl, const json_t *result)
 	const json_t *sa;
 	size_t i;
 
-	json_array_foreach(json_object_get(result, "sas"), i, sa) print_sa(ctl, sa);
+	json_array_foreach(json_object_get(result, "sas"), i, sa)
+	{
+		print_sa(ctl, sa);
+	}
 	print_rest(ctl, result);
 }

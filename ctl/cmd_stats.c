@@ -120,7 +120,7 @@ static void show(struct nm_ctl *ctl, const json_t *before, const json_t *result)
 	nm_ctl_print_rates(ctl, before ? before : result, result);
 }
 
-static enum nm_ctl_exit watch(struct nm_ctl *ctl, long seconds)
+static enum nm_ctl_exit watch(struct nm_ctl *ctl, int64_t seconds)
 {
 	struct timespec pause = {.tv_sec = seconds};
 	json_t *before = NULL, *result = NULL;
@@ -145,7 +145,7 @@ enum nm_ctl_exit nm_ctl_stats(struct nm_ctl *ctl, int argc, char **argv)
 		{0},
 	};
 	const char *seconds_text = NULL;
-	long seconds = 1;
+	int64_t seconds = 1;
 	bool watches = false;
 	int c;
 

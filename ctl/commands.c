@@ -3,6 +3,7 @@
 #include "ctl/commands.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,16 +115,17 @@ enum nm_ctl_exit nm_ctl_no_arguments(int argc, char **argv, int first)
 	return NM_CTL_OK;
 }
 
-bool nm_ctl_number(
-	const char *command, const char *what, const char *text, long min, long max, long *value)
+bool nm_ctl_number(const char *command, const char *what, const char *text, int64_t min,
+	int64_t max, int64_t *value)
 {
 	char *end;
-	long number = strtol(text, &end, 10);
+	int64_t number = strtoll(text, &end, 10);
 
 	if (*text < '0' || *text > '9' || *end || strlen(text) > 18 || number < min ||
 		number > max) {
-		nm_ctl_usage(command, "%s is a whole number from %ld to %ld, not \"%s\"", what, min,
-			max, text);
+		nm_ctl_usage(command,
+			"%s is a whole number from %" PRId64 " to %" PRId64 ", not \"%s\"", what,
+			min, max, text);
 		return false;
 	}
 	*value = number;

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Exit codes: natmuxctl(8). */
@@ -51,8 +52,8 @@ enum nm_ctl_exit nm_ctl_bad_option(char **argv);
 enum nm_ctl_exit nm_ctl_no_arguments(int argc, char **argv, int first);
 
 /* A whole number from the command line; complains and returns false when it is none. */
-bool nm_ctl_number(
-	const char *command, const char *what, const char *text, long min, long max, long *value);
+bool nm_ctl_number(const char *command, const char *what, const char *text, int64_t min,
+	int64_t max, int64_t *value);
 
 /*
  * Sends `request` (taken over), prints the result by `print` or as JSON, and returns the exit

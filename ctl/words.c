@@ -175,7 +175,7 @@ enum nm_ctl_exit nm_words_policy(const char *command, char **argv, json_t *polic
 enum nm_ctl_exit nm_words_filter(const char *command, char **argv, json_t *request)
 {
 	for (; *argv; argv += 2) {
-		long reqid;
+		int64_t reqid;
 
 		if (!argv[1])
 			return no_value(command, argv[0]);

@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -21,6 +20,7 @@
 #include "io/udp_socket.h"
 #include "tests/fakes/alloc_count.h"
 #include "tests/fakes/fake_sys.h"
+#include "tests/fakes/ip_link.h"
 #include "tests/fakes/log_tape.h"
 #include "tests/fakes/udp_peer.h"
 
@@ -593,19 +593,6 @@ static void test_read_fails(void **state)
 		assert_true(nm_tun_status(tun)->is_gone == cases[i].is_gone);
 		nm_tun_close(tun);
 	}
-}
-
-/* Runs ip(8); whether it went well. */
-static bool ip_link_delete(const char *name)
-{
-	int status = -1;
-	pid_t child = fork();
-
-	if (child == 0) {
-		execlp("ip", "ip", "link", "delete", name, (char *)NULL);
-		_exit(127);
-	}
-	return child > 0 && waitpid(child, &status, 0) == child && status == 0;
 }
 
 /* Somebody deletes the device while we are running. */
