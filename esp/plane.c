@@ -72,7 +72,7 @@ NM_EXPORT int natmux_esp_new(const struct natmux_esp_config *config, struct natm
 		return NATMUX_ENOMEM;
 	esp->config = *config;
 	esp->changes = 1;
-	esp->expiry_ms = esp->keepalive_ms = UINT64_MAX;
+	esp->expiry_ms = esp->keepalive_ms = esp->dummy_ms = UINT64_MAX;
 	err = make_tables(esp);
 	if (err == 0 && config->keeps_keys) {
 		esp->keymats = nm_secret_pool_new(NATMUX_SUITE_KEY_MAX);
@@ -210,6 +210,8 @@ NM_EXPORT int natmux_esp_sa_add(
 	if (config->direction == NATMUX_SA_OUT && esp->config.keepalive_ms > 0 &&
 		now_ms + esp->config.keepalive_ms < esp->keepalive_ms)
 		esp->keepalive_ms = now_ms + esp->config.keepalive_ms;
+	if (sa->dummy_seconds > 0)
+		esp->dummy_ms = now_ms;
 	if (!nm_secret_is_locked(pool))
 		nm_log(&esp->config.log, NATMUX_LOG_WARNING,
 			"keys are in memory that may be swapped: raise RLIMIT_MEMLOCK");
@@ -226,6 +228,7 @@ NM_EXPORT int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direct
 }
 
 struct each_sa {
+	const struct natmux_esp *esp;
 	void (*each)(void *user, const struct natmux_sa_info *info);
 	void *user;
 };
@@ -255,7 +258,11 @@ static void show_sa(void *user, struct nm_sa *sa)
 		.df = (enum natmux_df)sa->df,
 		.dscp = sa->dscp,
 		.no_ecn = sa->no_ecn,
-		.tfc_pad = sa->tfc_pad,
+		.too_big = (enum natmux_too_big)sa->too_big,
+		.tfc_pad = sa->tfc_wish,
+		.dummy_seconds = sa->dummy_seconds,
+		.no_resync = sa->no_resync,
+		.path_mtu = sa->sequence ? nm_path_mtu(context->esp, sa, 0) : 0,
 		.selectors = sa->selectors,
 		.selectors_len = sa->selectors_len,
 		.key = sa->keymat,
@@ -268,7 +275,7 @@ static void show_sa(void *user, struct nm_sa *sa)
 NM_EXPORT void natmux_esp_sas(const struct natmux_esp *esp,
 	void (*each)(void *user, const struct natmux_sa_info *info), void *user)
 {
-	struct each_sa context = {each, user};
+	struct each_sa context = {esp, each, user};
 
 	nm_sad_each(&esp->sad, show_sa, &context);
 }
@@ -307,7 +314,9 @@ NM_EXPORT void natmux_esp_set_keepalive(
 
 NM_EXPORT uint64_t natmux_esp_next_deadline(const struct natmux_esp *esp)
 {
-	return esp->expiry_ms < esp->keepalive_ms ? esp->expiry_ms : esp->keepalive_ms;
+	uint64_t at_ms = esp->expiry_ms < esp->keepalive_ms ? esp->expiry_ms : esp->keepalive_ms;
+
+	return at_ms < esp->dummy_ms ? at_ms : esp->dummy_ms;
 }
 
 NM_EXPORT void natmux_esp_timeout(struct natmux_esp *esp, uint64_t now_ms)
@@ -316,4 +325,6 @@ NM_EXPORT void natmux_esp_timeout(struct natmux_esp *esp, uint64_t now_ms)
 		esp->expiry_ms = nm_lifetime_expire(esp, now_ms);
 	if (now_ms >= esp->keepalive_ms)
 		esp->keepalive_ms = nm_plane_keepalives(esp, now_ms);
+	if (now_ms >= esp->dummy_ms)
+		esp->dummy_ms = nm_plane_dummies(esp, now_ms);
 }
