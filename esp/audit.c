@@ -8,9 +8,8 @@ void nm_plane_audit(struct natmux_esp *esp, uint64_t now_ms, enum natmux_drop dr
 	uint32_t sequence, const struct natmux_path *path)
 {
 	nm_plane_drop(esp, drop, 1);
-	if (!esp->config.event || now_ms < esp->audit_ms[drop])
+	if (!esp->config.event || !nm_plane_is_due(&esp->leader->audit_ms[drop], now_ms, AUDIT_MS))
 		return;
-	esp->audit_ms[drop] = now_ms + AUDIT_MS;
 	nm_plane_event(esp, &(struct natmux_esp_event){
 				    .type = NATMUX_ESP_EVENT_AUDIT,
 				    .drop = drop,

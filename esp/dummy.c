@@ -65,14 +65,16 @@ static void send_dummy(struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms
 static void look_at(void *user, struct nm_sa *sa)
 {
 	struct round *round = user;
-	uint64_t silent_ms = sa->used_ms > sa->dummied_ms ? sa->used_ms : sa->dummied_ms;
+	uint64_t silent_ms = nm_usage_last_ms(sa->usage);
 
-	if (sa->dummy_seconds == 0 || sa->direction != NATMUX_SA_OUT || sa->is_dead ||
+	if (sa->dummy_seconds == 0 || sa->direction != NATMUX_SA_OUT ||
+		nm_plane_is_copy(round->esp, sa) || nm_usage_is_dead(sa->usage) ||
 		sa->path.remote.family == NATMUX_FAMILY_NONE ||
 		nm_sad_find_reqid(&round->esp->sad, sa->reqid) != sa)
 		return;
 	if (sa->dummy_wait_ms == 0)
 		draw_wait(round->esp, sa);
+	silent_ms = silent_ms > sa->dummied_ms ? silent_ms : sa->dummied_ms;
 	silent_ms = silent_ms > sa->added_ms ? silent_ms : sa->added_ms;
 	if (silent_ms + sa->dummy_wait_ms <= round->now_ms) {
 		send_dummy(round->esp, sa, round->now_ms);

@@ -25,10 +25,12 @@ static void look_at(void *user, struct nm_sa *sa)
 {
 	struct round *round = user;
 	struct natmux_esp *esp = round->esp;
-	uint64_t silent_ms = sa->used_ms > sa->kept_ms ? sa->used_ms : sa->kept_ms;
+	/* Of all workers together: only the leader's plane sends keepalives. */
+	uint64_t used_ms = nm_usage_last_ms(sa->usage);
+	uint64_t silent_ms = used_ms > sa->kept_ms ? used_ms : sa->kept_ms;
 
 	/* Only the SA in use of each reqid: the one it replaced has the same peer. */
-	if (sa->direction != NATMUX_SA_OUT || sa->is_dead ||
+	if (sa->direction != NATMUX_SA_OUT || nm_usage_is_dead(sa->usage) ||
 		sa->path.remote.family == NATMUX_FAMILY_NONE ||
 		nm_sad_find_reqid(&esp->sad, sa->reqid) != sa)
 		return;

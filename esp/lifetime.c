@@ -18,18 +18,14 @@ static void tell(struct natmux_esp *esp, const struct nm_sa *sa, enum natmux_esp
 
 static void end(struct natmux_esp *esp, struct nm_sa *sa)
 {
-	if (sa->is_dead)
-		return;
-	sa->is_dead = true;
-	tell(esp, sa, NATMUX_ESP_EVENT_HARD);
+	if (nm_usage_end(sa->usage))
+		tell(esp, sa, NATMUX_ESP_EVENT_HARD);
 }
 
 static void warn(struct natmux_esp *esp, struct nm_sa *sa)
 {
-	if (sa->is_soft_told)
-		return;
-	sa->is_soft_told = true;
-	tell(esp, sa, NATMUX_ESP_EVENT_SOFT);
+	if (nm_usage_warn(sa->usage))
+		tell(esp, sa, NATMUX_ESP_EVENT_SOFT);
 }
 
 static bool is_reached(uint64_t limit, uint64_t count)
@@ -44,13 +40,13 @@ static bool numbers_run_out(const struct nm_sa *sa)
 
 void nm_lifetime_count(struct natmux_esp *esp, struct nm_sa *sa, uint64_t packets, uint64_t bytes)
 {
-	sa->used_packets += packets;
-	sa->used_bytes += bytes;
-	if (is_reached(sa->hard.bytes, sa->used_bytes) ||
-		is_reached(sa->hard.packets, sa->used_packets))
+	uint64_t sums[2];
+
+	nm_usage_add(sa->usage, packets, bytes, sums);
+	if (is_reached(sa->hard.packets, sums[0]) || is_reached(sa->hard.bytes, sums[1]))
 		end(esp, sa);
-	else if (is_reached(sa->soft.bytes, sa->used_bytes) ||
-		 is_reached(sa->soft.packets, sa->used_packets) || numbers_run_out(sa))
+	else if (is_reached(sa->soft.packets, sums[0]) || is_reached(sa->soft.bytes, sums[1]) ||
+		 numbers_run_out(sa))
 		warn(esp, sa);
 }
 
@@ -71,9 +67,9 @@ static void expire_one(void *user, struct nm_sa *sa)
 	uint64_t soft_ms = sa->added_ms + UINT64_C(1000) * sa->soft.seconds;
 	uint64_t hard_ms = sa->added_ms + UINT64_C(1000) * sa->hard.seconds;
 
-	if (sa->is_dead)
+	if (nm_usage_is_dead(sa->usage) || nm_plane_is_copy(expiry->esp, sa))
 		return;
-	if (sa->soft.seconds > 0 && !sa->is_soft_told) {
+	if (sa->soft.seconds > 0 && !atomic_load(&sa->usage->is_soft_told)) {
 		if (expiry->now_ms >= soft_ms)
 			warn(expiry->esp, sa);
 		else
@@ -93,4 +89,9 @@ uint64_t nm_lifetime_expire(struct natmux_esp *esp, uint64_t now_ms)
 
 	nm_sad_each(&esp->sad, expire_one, &expiry);
 	return expiry.next_ms;
+}
+
+void nm_lifetime_end(struct natmux_esp *esp, struct nm_sa *sa)
+{
+	end(esp, sa);
 }

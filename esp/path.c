@@ -41,8 +41,10 @@ static void move_pair(struct natmux_esp *esp, const struct nm_sa *sa)
 {
 	struct nm_sa *pair = sa->reqid > 0 ? nm_sad_find_reqid(&esp->sad, sa->reqid) : NULL;
 
-	if (pair)
-		pair->path = sa->path;
+	if (!pair)
+		return;
+	pair->path = sa->path;
+	pair->path_ms = sa->path_ms;
 }
 
 /*
@@ -63,6 +65,7 @@ static void lead_pair(struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms)
 		return;
 	before = pair->path;
 	pair->path = sa->path;
+	pair->path_ms = now_ms;
 	tell(esp, pair, &before);
 }
 

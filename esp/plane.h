@@ -3,6 +3,7 @@
 #ifndef NM_PLANE_H
 #define NM_PLANE_H
 
+#include <stdatomic.h>
 #include <natmux/esp.h>
 #include "esp/coalesce.h"
 #include "esp/sad.h"
@@ -60,7 +61,13 @@ struct natmux_esp {
 	uint64_t keepalive_ms; /* when the next SA may have been silent for too long */
 	uint64_t dummy_ms;     /* when the next dummy packet may be due */
 	uint64_t expiry_ms;    /* when natmux_esp_timeout() looks at lifetimes again */
-	uint64_t acquire_ms, audit_ms[NATMUX_DROP_COUNT];
+	/* Planes that share their SAs: group.c. */
+	struct natmux_esp *leader;                      /* itself, when it has none */
+	struct natmux_esp *group[NATMUX_ESP_GROUP_MAX]; /* of the leader: all, itself first */
+	uint32_t group_len;
+	uint32_t sas_n; /* of the leader: SAs of all planes, copies not counted */
+	/* Of the leader: when the next event of the kind may be told. */
+	_Atomic uint64_t acquire_ms, audit_ms[NATMUX_DROP_COUNT];
 
 	uint32_t out_len;
 	uint32_t trains_len;
@@ -84,12 +91,37 @@ static inline void nm_plane_event(struct natmux_esp *esp, const struct natmux_es
 		esp->config.event(esp->config.user, event);
 }
 
+/* Whether something that is told at most every `interval_ms` may be told by this plane, now. */
+static inline bool nm_plane_is_due(_Atomic uint64_t *next_ms, uint64_t now_ms, uint32_t interval_ms)
+{
+	uint64_t next = atomic_load_explicit(next_ms, memory_order_relaxed);
+
+	return now_ms >= next &&
+	       atomic_compare_exchange_strong(next_ms, &next, now_ms + interval_ms);
+}
+
+/* Whether the SA is a copy of one of the leader's, which does what is done by the clock. */
+static inline bool nm_plane_is_copy(const struct natmux_esp *esp, const struct nm_sa *sa)
+{
+	return sa->direction == NATMUX_SA_OUT && esp != esp->leader;
+}
+
+/* plane.c: a new SA by a checked configuration; `of`: the leader's, of which it is a copy, or NULL. */
+int nm_plane_make_sa(struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config,
+	struct nm_sa *of, struct nm_sa **sa);
+
+/* Files it, in the place of one that it replaces; its peer is at `place`. NATMUX_EFULL. */
+int nm_plane_take_sa(
+	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct natmux_addr *place);
+
 /* audit.c: RFC 4303 4: an auditable drop; an event at most once a second for each reason. */
 void nm_plane_audit(struct natmux_esp *esp, uint64_t now_ms, enum natmux_drop drop, uint32_t spi,
 	uint32_t sequence, const struct natmux_path *path);
 
 /* lifetime.c: bytes and packets of one vector; soft limits are told, hard ones end the SA. */
 void nm_lifetime_count(struct natmux_esp *esp, struct nm_sa *sa, uint64_t packets, uint64_t bytes);
+/* RFC 4303 3.3.3: no number is left, and none may come twice. */
+void nm_lifetime_end(struct natmux_esp *esp, struct nm_sa *sa);
 /* What is due by the clock. Returns when to come again. */
 uint64_t nm_lifetime_expire(struct natmux_esp *esp, uint64_t now_ms);
 

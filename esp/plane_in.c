@@ -180,7 +180,7 @@ static uint32_t input_run(
 	size_t n = 0;
 
 	arrival.sa = nm_sad_find(&esp->sad, spi);
-	if (!arrival.sa || arrival.sa->is_dead) {
+	if (!arrival.sa || nm_usage_is_dead(arrival.sa->usage)) {
 		nm_plane_audit(esp, now_ms,
 			arrival.sa ? NATMUX_DROP_ESP_DEAD : NATMUX_DROP_ESP_NO_SA, spi,
 			datagram_len(train, at) >= NM_ESP_HEADER ? nm_get32(data + at + 4) : 0,
@@ -199,7 +199,7 @@ static uint32_t input_run(
 	if (arrival.packets > 0) {
 		arrival.sa->counters.packets += arrival.packets;
 		arrival.sa->counters.bytes += arrival.bytes;
-		arrival.sa->used_ms = now_ms;
+		nm_usage_touch(arrival.sa->usage, now_ms);
 		nm_lifetime_count(esp, arrival.sa, arrival.packets, arrival.bytes);
 	}
 	return at;

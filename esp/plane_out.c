@@ -70,6 +70,7 @@ static void seal_vector(struct natmux_esp *esp)
 		return;
 	if (!nm_seal(vector->sa, &esp->ivs, vector->items, n)) {
 		nm_plane_drop(esp, NATMUX_DROP_ESP_DEAD, n);
+		nm_lifetime_end(esp, vector->sa);
 		return;
 	}
 	esp->trains[esp->trains_len++] = (struct natmux_train){
@@ -280,7 +281,7 @@ static void protect(
 	uint32_t inner_max = nm_plane_inner_max(esp, sa, now_ms) + bare_len(sa, split);
 	uint32_t mtu = nm_plane_mtu_of(split->info.family, inner_max), len = nm_split_len(split, 0);
 
-	sa->used_ms = now_ms;
+	nm_usage_touch(sa->usage, now_ms);
 	if (sa->mode == NATMUX_SA_TRANSPORT && !nm_transport_fits(&split->info)) {
 		nm_plane_drop(esp, NATMUX_DROP_OUT_FORMAT, split->count);
 		return;
@@ -312,9 +313,8 @@ static void clamp_mss(struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa,
 /* RFC 4301 5.1: the SA is not there, so somebody has to make it. */
 static void acquire(struct natmux_esp *esp, uint64_t now_ms, uint32_t reqid)
 {
-	if (now_ms < esp->acquire_ms)
+	if (!nm_plane_is_due(&esp->leader->acquire_ms, now_ms, NM_PLANE_ACQUIRE_MS))
 		return;
-	esp->acquire_ms = now_ms + NM_PLANE_ACQUIRE_MS;
 	seal_vector(esp);
 	nm_plane_event(
 		esp, &(struct natmux_esp_event){.type = NATMUX_ESP_EVENT_ACQUIRE, .reqid = reqid});
@@ -338,7 +338,8 @@ static void apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_plane
 
 	switch (flow->policy->action) {
 	case NATMUX_POLICY_PROTECT:
-		if (sa && !sa->is_dead && sa->path.remote.family != NATMUX_FAMILY_NONE) {
+		if (sa && !nm_usage_is_dead(sa->usage) &&
+			sa->path.remote.family != NATMUX_FAMILY_NONE) {
 			if (esp->config.clamps_mss)
 				clamp_mss(esp, now_ms, sa, split, packet->data);
 			protect(esp, now_ms, sa, split);

@@ -162,6 +162,7 @@ int nm_sa_new(const struct natmux_sa_config *config, const struct nm_engine *eng
 	if (!sa)
 		return NATMUX_ENOMEM;
 	sa->engine = engine;
+	sa->usage = &sa->own_usage;
 	set_fields(sa, config, now_ms);
 	err = make_selectors(sa, config);
 	if (err == 0)

@@ -9,6 +9,7 @@
 #include "esp/engine.h"
 #include "esp/replay.h"
 #include "esp/sequence.h"
+#include "esp/usage.h"
 
 enum {
 	NM_ESP_HEADER = 8,  /* SPI, sequence number: RFC 4303 2 */
@@ -32,24 +33,23 @@ struct nm_sa {
 	uint8_t direction; /* enum natmux_sa_direction */
 	uint8_t mode;      /* enum natmux_sa_mode */
 	bool has_esn;
-	bool is_dead;     /* a hard limit was reached, or the counter is used up */
 	uint16_t tfc_pad; /* as far as it fits the path: never more than tfc_wish */
 	const struct nm_engine *engine;
 	void *key; /* in `keys` */
 	struct nm_secret_pool *keys;
-	struct nm_replay replay;           /* IN */
-	struct nm_sequence *sequence;      /* OUT */
-	uint64_t used_bytes, used_packets; /* since it was added: lifetime.c */
+	struct nm_replay replay;      /* IN */
+	struct nm_sequence *sequence; /* OUT */
+	struct nm_usage *usage;       /* its own, or of the SA that it is a copy of */
 	struct natmux_path path;
 	uint64_t path_sequence; /* IN: of the packet that the path is known from */
-	uint64_t path_ms;       /* IN: when it changed last */
+	uint64_t path_ms;       /* when it changed last */
 	uint64_t led_ms;        /* IN: when the outbound SA of its reqid was last told of it */
 	struct natmux_sa_counters counters;
+	struct nm_usage own_usage;
 
 	/* What some need. */
 	uint8_t roam, df, too_big;
 	bool no_ecn, no_resync;
-	bool is_soft_told;
 	int16_t dscp;
 	uint16_t tfc_wish, dummy_seconds;
 	uint16_t path_mtu;      /* OUT: learnt; 0: nothing is known */
@@ -62,7 +62,7 @@ struct nm_sa {
 	uint32_t reqid;
 	uint64_t order;                  /* of its coming into the SAD */
 	struct natmux_addr filed_remote; /* OUT: what the SAD finds it by; its path may move */
-	uint64_t added_ms, used_ms;
+	uint64_t added_ms;
 	uint64_t kept_ms; /* OUT: when the last keepalive went */
 	struct natmux_lifetime soft, hard;
 	size_t selectors_len;

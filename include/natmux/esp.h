@@ -15,9 +15,19 @@ extern "C" {
 /*
  * The user ESP plane (RFC 4301, 4303): ESP trains in, inner packets out, and back. A machine
  * without system calls, as the mux is: its owner brings trains and packets with the time, and takes
- * what comes out through two functions. Not thread-safe; workers have a plane each.
+ * what comes out through two functions. Not thread-safe.
+ *
+ * Workers have a plane each, which together are a group: its `leader` is made first, then the others,
+ * all before the first SA. SAs and policies are then the group's, and the functions about them are
+ * called for the leader, while no thread is in any plane of the group. An inbound SA is in one plane
+ * (natmux_esp_home), so its anti-replay window has one owner; an outbound SA and a policy are in each,
+ * with one sequence counter and one lifetime without a lock, and are told of and listed once. What
+ * belongs to one plane and to its thread: input, output, deadlines, offloads. The leader does what the
+ * clock demands of outbound SAs, keepalives too, and is freed last.
  */
 struct natmux_esp;
+
+enum { NATMUX_ESP_GROUP_MAX = 64 };
 
 enum natmux_policy_action {
 	NATMUX_POLICY_PROTECT, /* by the newest outbound SA of its reqid */
@@ -84,6 +94,7 @@ struct natmux_esp_config {
 	 * locked memory then, and not at all otherwise.
 	 */
 	bool keeps_keys;
+	struct natmux_esp *leader; /* NULL; or whose group this plane joins */
 };
 
 /* Sets the size and the defaults of a configuration of this many bytes. */
@@ -97,8 +108,9 @@ static inline void natmux_esp_config_init(struct natmux_esp_config *config)
 
 /*
  * Makes a plane; `config` is copied, what it points to is borrowed for life. Each engine has to
- * prove itself first; one that fails is left out and logged. NATMUX_EINVAL, NATMUX_ERANGE,
- * NATMUX_ENOMEM.
+ * prove itself first; one that fails is left out and logged. A plane of a group has its leader's
+ * tables' sizes, engine and keepalives, whatever `config` says. NATMUX_EINVAL (also: the leader has
+ * SAs or is none), NATMUX_ERANGE, NATMUX_EFULL (NATMUX_ESP_GROUP_MAX), NATMUX_ENOMEM.
  */
 int natmux_esp_new(const struct natmux_esp_config *config, struct natmux_esp **esp);
 
@@ -120,6 +132,18 @@ int natmux_esp_sa_check(const struct natmux_esp *esp, const struct natmux_sa_con
 /* `remote`: of an outbound SA, its peer when it was added; else NULL. NATMUX_ENOTFOUND. */
 int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direction direction, uint32_t spi,
 	const struct natmux_addr *remote);
+
+/*
+ * The number of the plane, in the order in which the group was made, that has the inbound SA of an
+ * SPI: the rest of a division by their number. 0 without a group.
+ */
+uint32_t natmux_esp_home(const struct natmux_esp *esp, uint32_t spi);
+
+/*
+ * After MOVED events of a group: its outbound SAs of the reqid, or of all for reqid 0, go where
+ * the plane sends them that saw a peer move last. To be called as SAs are added.
+ */
+void natmux_esp_follow(struct natmux_esp *esp, uint32_t reqid);
 
 /* An SA as it is now. What it points to is borrowed for the call. */
 struct natmux_sa_info {

@@ -156,7 +156,7 @@ static void test_dead(void **state)
 
 	(void)state;
 	begin(&tunnel, NATMUX_SUITE_AES128GCM16, false, 0);
-	tunnel.out->is_dead = true;
+	tunnel.out->usage->is_dead = true;
 	expect_nothing_sealed(&tunnel, 5, 5);
 	assert_int_equal(nm_sequence_last(tunnel.out->sequence), 0);
 	esp_tunnel_end(&tunnel);

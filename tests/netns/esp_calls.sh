@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# How many system calls a stream of TCP costs natmuxd with esp = user, counted by strace: at most three
+# for forty packets, where trains and super-packets can be used. Being watched makes each call slow
+# and so the trains full; what natmuxd does for a full train is the question here.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+
+# packets SIDE: sealed and opened so far.
+packets() {
+	natmux_json "gw-$1" '[.sas[].counters.packets] | add' sa list
+}
+
+# watch SIDE PID: counts the system calls of all its threads until it is told to end.
+watch() {
+	strace -c -f -p "$2" -o "$(lab_log "calls-$1")" &
+	eval "watching_$1=$!"
+	lab_wait 5 grep -q "^TracerPid:[[:space:]]*[1-9]" "/proc/$2/status"
+}
+
+# calls SIDE: what was counted.
+calls() {
+	awk '$NF == "total" { print $4 }' "$(lab_log "calls-$1")"
+}
+
+# per_4000 SIDE PACKETS: calls for so many packets, rounded up.
+per_4000() {
+	echo $((($(calls "$1") * 4000 + $2 - 1) / $2))
+}
+
+tap_begin "$@"
+command -v strace >/dev/null || tap_skip 'strace is not installed'
+lab_topology
+esp_keys site
+esp_configure a 203.0.113.2:4500
+esp_configure b 203.0.113.1:4500
+esp_start a
+a=$LAB_PID
+esp_start b
+b=$LAB_PID
+tap_within 5 'the tunnel is up' esp_pings host-a 192.168.2.10
+before_a=$(packets a) before_b=$(packets b)
+watch a "$a"
+watch b "$b"
+tap_is 'Mbit/s of TCP while being watched' "$(esp_iperf host-a host-b 3 192.168.2.10)" -ge 10
+kill -INT "$watching_a" "$watching_b"
+wait "$watching_a" "$watching_b" || true
+a_packets=$(($(packets a) - before_a)) b_packets=$(($(packets b) - before_b))
+tap_is 'packets sealed and opened by A' "$a_packets" -ge 2000
+tap_is 'system calls of A for 4000 packets' "$(per_4000 a "$a_packets")" -le 300
+tap_is 'of B, which opens the full ones' "$(per_4000 b "$b_packets")" -le 300
+sed "s/^/# /" "$(lab_log calls-a)" "$(lab_log calls-b)"
+tap_end
