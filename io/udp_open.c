@@ -74,9 +74,9 @@ struct option {
 };
 
 /*
- * DF stays clear and large datagrams are fragmented (IP_PMTUDISC_DONT). RFC 7296 2 wants IKE
+ * DF is clear and large datagrams are fragmented (IP_PMTUDISC_DONT). RFC 7296 2 wants IKE
  * messages of 3000 bytes to work, and a NAT on the path often swallows the ICMP messages that path
- * MTU discovery lives on. Whether ESP may be fragmented was decided by who made it.
+ * MTU discovery lives on. Trains that want DF say so: nm_udp_set_df().
  */
 static const struct option options4[] = {
 	{IPPROTO_IP, IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)", true, true},
@@ -292,6 +292,9 @@ int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *lo
 	u->local = *local;
 	u->is_wildcard = memcmp(local->ip, zeros, sizeof(zeros)) == 0;
 	u->offer = NM_UDP_MESSAGES;
+	u->too_big = config->too_big;
+	u->too_big_user = config->too_big_user;
+	u->mtu_fd = -1;
 	u->fd = u->sys->socket(local->family == NATMUX_FAMILY_IPV6 ? AF_INET6 : AF_INET,
 		SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
 	if (u->fd < 0) {
@@ -301,6 +304,7 @@ int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *lo
 	error = set_up(u, config);
 	if (error < 0)
 		goto close_fd;
+	nm_udp_open_mtu(u, config);
 	*udp = u;
 	return 0;
 
@@ -315,6 +319,8 @@ void nm_udp_close(struct nm_udp *udp)
 {
 	if (!udp)
 		return;
+	if (udp->mtu_fd >= 0)
+		udp->sys->close(udp->mtu_fd);
 	udp->sys->close(udp->fd);
 	free(udp);
 }

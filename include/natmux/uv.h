@@ -40,6 +40,13 @@ struct natmux_uv_config {
 	bool use_bypass;
 	bool reuse_address, reuse_port; /* false: SO_REUSEADDR, SO_REUSEPORT */
 	struct natmux_log log;          /* silent */
+	/*
+	 * NULL. A datagram of a train with `dont_fragment` was not sent: the path to `path->remote`
+	 * takes `mtu` octets, IP header included, as far as the kernel knows. What
+	 * natmux_esp_set_path_mtu() wants to hear. From within natmux_uv_send().
+	 */
+	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
+	void *too_big_user;
 };
 
 /* Fills in `size` and the defaults; `locals` is left for the caller. */
