@@ -19,6 +19,7 @@
 #include "daemon/server_parts.h"
 #include "daemon/service.h"
 #include "daemon/user_plane.h"
+#include "daemon/user_sa_plane.h"
 
 struct natmux_mux *nm_server_mux(struct nm_server *server)
 {
@@ -38,6 +39,11 @@ const struct nm_config *nm_server_config(const struct nm_server *server)
 struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
 {
 	return server->user_plane;
+}
+
+const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
+{
+	return server->sa_plane.ops ? &server->sa_plane : NULL;
 }
 
 uint64_t nm_server_now_ms(const struct nm_server *server)
@@ -288,9 +294,13 @@ static int open_user_plane(struct nm_server *server)
 		.user = server,
 	};
 
+	int err;
+
 	if (server->config->esp != NM_ESP_USER)
 		return 0;
-	return nm_user_plane_open(&setup, &server->user_plane);
+	err = nm_user_plane_open(&setup, &server->user_plane);
+	server->sa_plane = nm_user_sa_plane(server->user_plane);
+	return err;
 }
 
 static int open_control(struct nm_server *server)

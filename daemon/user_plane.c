@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Carries packets between the mux, the plane and the TUN device, and keeps the plane's clock. What is
- * in them is the plane's business, and which SAs there are user_sas.c's.
+ * in them is the plane's business, and which SAs there are sa_plane_apply.c's.
  */
 #include "daemon/user_plane.h"
 
@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/user_bare.h"
-#include "daemon/user_sas.h"
+#include "daemon/user_sa_plane.h"
 #include "esp/split.h"
 #include "io/inner_tun.h"
 
@@ -384,6 +384,11 @@ struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
 	return plane ? plane->esp : NULL;
 }
 
+uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane)
+{
+	return now_ms(plane);
+}
+
 void nm_user_plane_changed(struct nm_user_plane *plane)
 {
 	arm(plane);
@@ -392,12 +397,10 @@ void nm_user_plane_changed(struct nm_user_plane *plane)
 int nm_user_plane_reload(struct nm_user_plane *plane, const struct nm_config *before,
 	struct nm_config *after, char *message, size_t size)
 {
-	int err = nm_user_sas_apply(plane->esp, now_ms(plane), before, after, message, size);
+	struct nm_sa_plane sa_plane = nm_user_sa_plane(plane);
+	int err = nm_sa_plane_apply(&sa_plane, after->user_plane.sas, before, after, message, size);
 
-	if (err < 0 && size > 0 && message[0] == '\0')
-		snprintf(message, size, "%s: %s", after->name, natmux_strerror(err));
 	nm_config_wipe_keys(after);
-	arm(plane);
 	return err;
 }
 
