@@ -167,9 +167,9 @@ static int check_sa_direction(const struct nm_config_sa *sa, struct nm_config_re
 	bool is_out = sa->direction == NATMUX_SA_OUT;
 	const char *const *wrong = is_out ? of_in : of_out;
 
-	for (size_t i = 0; i < 3; i++)
-		if (!is_default(sa, wrong[i]))
-			return nm_config_refuse_sa(sa, wrong[i],
+	for (; *wrong; wrong++)
+		if (!is_default(sa, *wrong))
+			return nm_config_refuse_sa(sa, *wrong,
 				is_out ? "one with direction = in only"
 				       : "one with direction = out only",
 				report);
