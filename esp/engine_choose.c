@@ -244,3 +244,8 @@ void nm_engine_choose(struct nm_engine_choice *choice, const char *prefer,
 			choice->of[i] = find(suite, NULL, failed, user);
 	}
 }
+
+const struct nm_engine *nm_engine_find(enum natmux_suite suite)
+{
+	return sodium_init() < 0 ? NULL : find(suite, NULL, NULL, NULL);
+}
