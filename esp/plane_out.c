@@ -101,8 +101,7 @@ static void begin_vector(struct natmux_esp *esp, struct nm_sa *sa, uint8_t tos, 
 	struct nm_plane_vector *vector = &esp->vector;
 
 	/* Room for the longest train, so that none ends because the buffer does. */
-	if (esp->trains_len == NM_PLANE_TRAINS ||
-		NM_PLANE_OUT_BYTES - esp->out_len < NM_PLANE_TRAIN_BYTES)
+	if (esp->trains_len == NM_PLANE_TRAINS || NM_PLANE_OUT_BYTES - esp->out_len < UINT16_MAX)
 		flush(esp);
 	vector->sa = sa;
 	vector->start = esp->out + esp->out_len;
@@ -143,13 +142,15 @@ static bool append(
 	return true;
 }
 
-static void seal_all(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split)
+/* False: there is no SA any more. */
+static bool seal_all(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split)
 {
 	for (uint32_t i = 0; i < split->count; i++)
 		if (!append(esp, sa, split, i)) {
 			nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, split->count - i);
-			return;
+			return false;
 		}
+	return true;
 }
 
 /* RFC 4301 8.2: the inner sender hears what fits. */
@@ -177,8 +178,8 @@ static void seal_fragments(
 		struct natmux_inner inner = {.data = esp->piece, .len = len};
 		struct nm_split one;
 
-		if (nm_split_init(&one, &inner))
-			seal_all(esp, sa, &one);
+		if (nm_split_init(&one, &inner) && !seal_all(esp, sa, &one))
+			return;
 	}
 	if (at == 0)
 		nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, 1);
@@ -244,7 +245,8 @@ static void apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_plane
 
 	switch (flow->policy->action) {
 	case NATMUX_POLICY_PROTECT:
-		if (sa && !nm_usage_is_dead(sa->usage) && sa->path.remote.family != NATMUX_FAMILY_NONE) {
+		if (sa && !nm_usage_is_dead(sa->usage) &&
+			sa->path.remote.family != NATMUX_FAMILY_NONE) {
 			protect(esp, now_ms, sa, split);
 			return;
 		}
@@ -275,7 +277,8 @@ static const struct nm_plane_flow *find_flow(
 	memcpy(flow.key.source, info->source, addr_len);
 	memcpy(flow.key.destination, info->destination, addr_len);
 	if (esp->flow.changes == esp->changes &&
-		memcmp(&flow.key, &esp->flow.key, sizeof(flow.key)) == 0)
+		memcmp(&flow.key, &esp->flow.key, sizeof(flow.key)) == 0 &&
+		!(esp->flow.sa && nm_usage_is_dead(esp->flow.sa->usage)))
 		return &esp->flow;
 	flow.policy = nm_spd_find(&esp->spd, info);
 	if (flow.policy && flow.policy->action == NATMUX_POLICY_PROTECT)
