@@ -24,8 +24,8 @@ resident() {
 rush() {
 	esp_iperf host-a host-b 3 192.168.2.10
 	esp_iperf host-a host-b 3 192.168.2.10 -R
-	esp_iperf host-a host-b 2 192.168.2.10 -u -b 0 -l 1400
-	esp_iperf host-a host-b 2 192.168.2.10 -u -b 0 -l 1400 -R
+	esp_iperf host-a host-b 2 192.168.2.10 -u -b 0 -l 1300
+	esp_iperf host-a host-b 2 192.168.2.10 -u -b 0 -l 1300 -R
 }
 
 traffic() {
