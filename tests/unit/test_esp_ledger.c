@@ -414,6 +414,31 @@ static void test_i8_what_moves_nobody(void **state)
 	}
 }
 
+/* Without a window replays are delivered, but still say nothing about where the peer is. */
+static void test_i8_replays_without_window(void **state)
+{
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	static uint8_t copy[WIRE];
+	struct natmux_train train;
+
+	(void)state;
+	in.replay_window = 0;
+	start(&out, &in);
+	train = *send_one();
+	memcpy(copy, wire, train.len);
+	receive(&train, 0);
+	memcpy(wire, copy, train.len);
+	train.path.remote = test_addr("198.51.100.9:77");
+	receive(&train, 10000);
+	assert_int_equal(delivered_n, 2);
+	assert_int_equal(info_of(b)->path.remote.port, 4500);
+	train = *send_one();
+	train.path.remote = test_addr("198.51.100.9:77");
+	receive(&train, 20000);
+	assert_int_equal(info_of(b)->path.remote.port, 77);
+	stop();
+}
+
 /* RFC 4303 3.3.3: told before, told at the end, and no number twice. */
 static void test_e3_e4_numbers_end(void **state)
 {
@@ -734,6 +759,7 @@ int main(void)
 		cmocka_unit_test(test_n7_a2_inner_addresses),
 		cmocka_unit_test(test_n8_transport_checksums),
 		cmocka_unit_test(test_i8_what_moves_nobody),
+		cmocka_unit_test(test_i8_replays_without_window),
 		cmocka_unit_test(test_e3_e4_numbers_end),
 		cmocka_unit_test(test_e5_extended_numbers_go_on),
 		cmocka_unit_test(test_e9_dummies),
