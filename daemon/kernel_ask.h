@@ -7,7 +7,7 @@
 #define NM_KERNEL_ASK_H
 
 #include "io/netlink.h"
-#include "xfrm/features.h"
+#include "xfrm/probe.h"
 #include "xfrm/move.h"
 #include "xfrm/policy_message.h"
 #include "xfrm/session.h"

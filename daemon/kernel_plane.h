@@ -7,7 +7,7 @@
 #include <natmux/esp.h>
 
 #include "daemon/sa_plane.h"
-#include "xfrm/features.h"
+#include "xfrm/probe.h"
 #include "xfrm/stat.h"
 
 struct nm_config;

@@ -11,6 +11,7 @@ struct nm_config;
 struct nm_options;
 struct nm_control;
 struct nm_handoff_link;
+struct nm_kernel_plane;
 struct nm_user_plane;
 
 struct nm_server {
@@ -23,6 +24,7 @@ struct nm_server {
 	struct natmux_uv *net;
 	struct nm_handoff_link *handoff;
 	struct nm_user_plane *user_plane; /* NULL unless esp = user */
+	struct nm_kernel_plane *kernel_plane; /* NULL unless esp = kernel */
 	struct nm_sa_plane sa_plane;      /* what has the SAs; none with esp = daemon */
 	struct nm_control *control;
 	char capabilities[128];
