@@ -214,8 +214,9 @@ static void log_esp_event(const struct natmux_log *log, const struct natmux_esp_
 		break;
 	case NATMUX_ESP_EVENT_AUDIT:
 		nm_log(log, NATMUX_LOG_WARNING,
-			"ESP dropped, %s: SPI 0x%08" PRIx32 " sequence %" PRIu32 " from %s",
-			natmux_drop_name(event->drop), event->spi, event->sequence, remote);
+			"ESP dropped, %s: SPI 0x%08" PRIx32 " sequence %" PRIu32 " from %s to %s",
+			natmux_drop_name(event->drop), event->spi, event->sequence, remote,
+			natmux_addr_format(&event->path.local, before));
 		break;
 	case NATMUX_ESP_EVENT_COUNT: break;
 	}

@@ -80,6 +80,7 @@ const struct nm_sys nm_sys_real = {
 	.read = read,
 	.writev = writev,
 	.ioctl = real_ioctl,
+	.poll = poll,
 	.close = close,
 	.fchmod = fchmod,
 	.chmod = chmod,

@@ -6,6 +6,7 @@
 #ifndef NM_SYS_H
 #define NM_SYS_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,6 +30,7 @@ struct nm_sys {
 	ssize_t (*read)(int fd, void *buf, size_t len);
 	ssize_t (*writev)(int fd, const struct iovec *iov, int n);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
 	int (*close)(int fd);
 	int (*fchmod)(int fd, mode_t mode);
 	int (*chmod)(const char *path, mode_t mode);

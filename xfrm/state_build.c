@@ -264,6 +264,7 @@ int nm_xfrm_state_alloc_spi(const struct nm_xfrm_state *state, uint32_t min, uin
 	if (state->destination.family == NATMUX_FAMILY_NONE || min > max)
 		return NATMUX_EINVAL;
 	put_info(state, &out->info);
+	memset(&out->info.lft, 0, sizeof(out->info.lft)); /* the state to come has them */
 	out->info.id.spi = 0;
 	out->min = min;
 	out->max = max;

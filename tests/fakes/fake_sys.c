@@ -234,6 +234,11 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	return nm_sys_real.ioctl(fd, request, arg);
 }
 
+static int fake_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	return fails(FAKE_POLL) ? -1 : nm_sys_real.poll(fds, n, timeout_ms);
+}
+
 static int fake_close(int fd)
 {
 	fake.fds--;
@@ -291,6 +296,7 @@ const struct nm_sys fake_sys = {
 	.read = fake_read,
 	.writev = fake_writev,
 	.ioctl = fake_ioctl,
+	.poll = fake_poll,
 	.close = fake_close,
 	.fchmod = fake_fchmod,
 	.chmod = fake_chmod,

@@ -25,6 +25,7 @@
 	X(READ)                                                                                    \
 	X(WRITEV)                                                                                  \
 	X(IOCTL)                                                                                   \
+	X(POLL)                                                                                    \
 	X(FCHMOD)                                                                                  \
 	X(CHMOD)                                                                                   \
 	X(LSTAT)                                                                                   \
