@@ -125,7 +125,7 @@ static void print_kernel_plane(struct nm_ctl *ctl, const json_t *plane)
 	nm_print(ctl, "  %-14s", "");
 	print_words(ctl, " has ", json_object_get(plane, "features"));
 	print_words(ctl, "; lacks ", json_object_get(plane, "missing"));
-	nm_print(ctl, "\n  %-14s %llu events, lost %llu times\n", "",
+	nm_print(ctl, "\n  %-14s %llu events; times that some were lost: %llu\n", "",
 		(unsigned long long)nm_get_count(plane, "events"),
 		(unsigned long long)nm_get_count(plane, "losses"));
 }
