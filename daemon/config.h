@@ -37,7 +37,7 @@ enum {
 /* How natmux gets at the port. */
 enum nm_attach {
 	NM_ATTACH_OWN,
-	NM_ATTACH_JOIN, /* a word that is known, and refused by this version */
+	NM_ATTACH_JOIN, /* the IKE daemon has it, and natmux joins */
 };
 
 /* What happens to ESP. */
@@ -72,6 +72,11 @@ struct nm_config_relay {
 
 struct nm_config_inject {
 	char tun[NM_CONFIG_DEVICE_SIZE]; /* name of the TUN device */
+	uint32_t lines[1];
+};
+
+struct nm_config_join {
+	char user[NM_CONFIG_USER_SIZE]; /* whose sockets are joined */
 	uint32_t lines[1];
 };
 
@@ -213,6 +218,7 @@ struct nm_config {
 	uint32_t lines[15];
 	struct nm_config_relay relay;
 	struct nm_config_inject inject;
+	struct nm_config_join join;
 	struct nm_config_unix unix_handoff;
 	struct nm_config_user_plane user_plane;
 	struct nm_config_kernel_plane kernel_plane;

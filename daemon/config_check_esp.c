@@ -27,7 +27,7 @@ static int check_modes(const struct nm_config *config, struct nm_config_report *
 
 	if (config->esp != NM_ESP_DAEMON)
 		return 0;
-	if (config->handoff == NM_HANDOFF_NONE)
+	if (config->attach == NM_ATTACH_OWN && config->handoff == NM_HANDOFF_NONE)
 		return nm_config_refuse(report, nm_config_line_of(config, "", "handoff"), "handoff",
 			"found none, allowed with esp = daemon is relay, inject or unix");
 	if (config->sas_len > 0)

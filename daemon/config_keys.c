@@ -27,7 +27,7 @@ static_assert(sizeof(enum nm_attach) == sizeof(int) && sizeof(enum nm_esp) == si
 
 static const struct nm_config_word attach_words[] = {
 	{"own", NM_ATTACH_OWN, false},
-	{"join", NM_ATTACH_JOIN, true},
+	{"join", NM_ATTACH_JOIN, false},
 	{NULL, 0, false},
 };
 
@@ -160,6 +160,10 @@ static const struct nm_config_key relay_keys[] = {
 
 static const struct nm_config_key inject_keys[] = {
 	{"tun", TYPE(tun), TEXT_AT(nm_config_inject, tun), .initial = "natmux0"},
+};
+
+static const struct nm_config_key join_keys[] = {
+	{"user", TYPE(user), TEXT_AT(nm_config_join, user), .initial = "root"},
 };
 
 static const struct nm_config_key unix_keys[] = {
@@ -301,6 +305,7 @@ static const struct nm_config_key limits_keys[] = {
 HAS_LINES(root_keys, nm_config);
 HAS_LINES(relay_keys, nm_config_relay);
 HAS_LINES(inject_keys, nm_config_inject);
+HAS_LINES(join_keys, nm_config_join);
 HAS_LINES(unix_keys, nm_config_unix);
 HAS_LINES(user_plane_keys, nm_config_user_plane);
 HAS_LINES(kernel_plane_keys, nm_config_kernel_plane);
@@ -325,6 +330,7 @@ const struct nm_config_section nm_config_sections[] = {
 	{"", KEYS(root_keys, nm_config)},
 	{"relay", KEYS(relay_keys, nm_config_relay), IN_CONFIG(relay)},
 	{"inject", KEYS(inject_keys, nm_config_inject), IN_CONFIG(inject)},
+	{"join", KEYS(join_keys, nm_config_join), IN_CONFIG(join)},
 	{"unix", KEYS(unix_keys, nm_config_unix), IN_CONFIG(unix_handoff)},
 	{"user-plane", KEYS(user_plane_keys, nm_config_user_plane), IN_CONFIG(user_plane)},
 	{"kernel-plane", KEYS(kernel_plane_keys, nm_config_kernel_plane), IN_CONFIG(kernel_plane)},

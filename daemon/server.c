@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/handoff.h"
+#include "daemon/join.h"
 #include "daemon/kernel_plane.h"
 #include "daemon/logger.h"
 #include "daemon/privileges.h"
@@ -50,6 +51,11 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
 struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server)
 {
 	return server->kernel_plane;
+}
+
+struct nm_join *nm_server_join(struct nm_server *server)
+{
+	return server->join;
 }
 
 uint64_t nm_server_now_ms(const struct nm_server *server)
@@ -251,7 +257,7 @@ static int open_mux(struct nm_server *server)
 	return 0;
 }
 
-static int open_net(struct nm_server *server)
+static int open_own(struct nm_server *server)
 {
 	const struct nm_config *config = server->config;
 	struct natmux_uv_config net;
@@ -268,6 +274,29 @@ static int open_net(struct nm_server *server)
 	net.budget = config->budget;
 	net.log = server->log;
 	return natmux_uv_new(&server->loop, server->mux, &net, &server->net);
+}
+
+static void on_failed(void *user);
+
+static int open_join(struct nm_server *server)
+{
+	struct nm_join_setup setup = {
+		.loop = &server->loop,
+		.config = server->config,
+		.mux = server->mux,
+		.log = server->log,
+		.net = &server->net,
+		.failed = on_failed,
+		.user = server,
+	};
+
+	return nm_join_open(&setup, &server->join);
+}
+
+/* The port itself, or the process that gets us into somebody else's. */
+static int open_net(struct nm_server *server)
+{
+	return server->config->attach == NM_ATTACH_JOIN ? open_join(server) : open_own(server);
 }
 
 static void stop(struct nm_server *server);
@@ -364,6 +393,7 @@ static int confine(struct nm_server *server)
 static void stop(struct nm_server *server)
 {
 	nm_service_stopping();
+	nm_join_close(server->join);
 	nm_user_plane_close(server->user_plane);
 	nm_kernel_plane_close(server->kernel_plane);
 	nm_handoff_close(server->handoff);
@@ -464,6 +494,8 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 	if (err == 0) {
 		/* The first questions to the STUN servers; nothing else would arm the timer. */
 		natmux_uv_flush_output(server->net);
+		if (server->join)
+			nm_join_start(server->join, nm_handoff_interface(server->handoff));
 		nm_log(&server->log, NATMUX_LOG_INFO, "natmuxd %s is ready on port %u",
 			natmux_version(), config->port);
 		nm_service_ready();
@@ -476,6 +508,7 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 	nm_user_plane_free(server->user_plane);
 	nm_kernel_plane_free(server->kernel_plane);
 	nm_handoff_free(server->handoff);
+	nm_join_free(server->join);
 	natmux_mux_free(server->mux);
 	uv_loop_close(&server->loop);
 	nm_config_free(server->config);

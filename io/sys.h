@@ -33,6 +33,10 @@ struct nm_sys {
 	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
 	int (*close)(int fd);
 	int (*fchmod)(int fd, mode_t mode);
+	int (*fchown)(int fd, uid_t uid, gid_t gid);
+	int (*fstat)(int fd, struct stat *st);
+	int (*pidfd_open)(pid_t pid, unsigned int flags);
+	int (*pidfd_getfd)(int pidfd, int fd, unsigned int flags);
 	int (*chmod)(const char *path, mode_t mode);
 	int (*lstat)(const char *path, struct stat *st);
 	int (*unlink)(const char *path);

@@ -304,6 +304,18 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
 	return fake->sa_plane.ops ? &fake->sa_plane : NULL;
 }
 
+struct nm_join *nm_server_join(struct nm_server *server)
+{
+	return fake_of(server)->joins ? (struct nm_join *)server : NULL;
+}
+
+/* daemon/join.h */
+
+void nm_join_get_status(const struct nm_join *join, struct nm_join_status *status)
+{
+	*status = fake_of((const struct nm_server *)join)->join;
+}
+
 struct natmux_mux *nm_server_mux(struct nm_server *server)
 {
 	return (struct natmux_mux *)server;

@@ -250,6 +250,26 @@ static int fake_fchmod(int fd, mode_t mode)
 	return fails(FAKE_FCHMOD) ? -1 : nm_sys_real.fchmod(fd, mode);
 }
 
+static int fake_fchown(int fd, uid_t uid, gid_t gid)
+{
+	return fails(FAKE_FCHOWN) ? -1 : nm_sys_real.fchown(fd, uid, gid);
+}
+
+static int fake_fstat(int fd, struct stat *st)
+{
+	return fails(FAKE_FSTAT) ? -1 : nm_sys_real.fstat(fd, st);
+}
+
+static int fake_pidfd_open(pid_t pid, unsigned int flags)
+{
+	return fails(FAKE_PIDFD_OPEN) ? -1 : count_fd(nm_sys_real.pidfd_open(pid, flags));
+}
+
+static int fake_pidfd_getfd(int pidfd, int fd, unsigned int flags)
+{
+	return fails(FAKE_PIDFD_GETFD) ? -1 : count_fd(nm_sys_real.pidfd_getfd(pidfd, fd, flags));
+}
+
 static int fake_chmod(const char *path, mode_t mode)
 {
 	return fails(FAKE_CHMOD) ? -1 : nm_sys_real.chmod(path, mode);
@@ -299,6 +319,10 @@ const struct nm_sys fake_sys = {
 	.poll = fake_poll,
 	.close = fake_close,
 	.fchmod = fake_fchmod,
+	.fchown = fake_fchown,
+	.fstat = fake_fstat,
+	.pidfd_open = fake_pidfd_open,
+	.pidfd_getfd = fake_pidfd_getfd,
 	.chmod = fake_chmod,
 	.lstat = fake_lstat,
 	.unlink = fake_unlink,

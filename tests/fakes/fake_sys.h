@@ -27,6 +27,10 @@
 	X(IOCTL)                                                                                   \
 	X(POLL)                                                                                    \
 	X(FCHMOD)                                                                                  \
+	X(FCHOWN)                                                                                  \
+	X(FSTAT)                                                                                   \
+	X(PIDFD_OPEN)                                                                              \
+	X(PIDFD_GETFD)                                                                             \
 	X(CHMOD)                                                                                   \
 	X(LSTAT)                                                                                   \
 	X(UNLINK)                                                                                  \

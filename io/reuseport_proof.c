@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sends probes to a group of two sockets and looks where they come out. */
+#include "io/reuseport_proof.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <natmux/error.h>
+
+enum { PATIENCE_US = 200000, PAYLOAD_MAX = 64 };
+
+struct proof {
+	const struct nm_sys *sys;
+	int sockets[NM_REUSEPORT_SOCKETS], sender;
+	struct sockaddr_in port; /* of the group */
+	char *why;
+};
+
+static int failed(struct proof *proof, const char *call)
+{
+	snprintf(proof->why, NM_REUSEPORT_WHY, "%s: %s", call, strerror(errno));
+	return NATMUX_EUNSUPPORTED;
+}
+
+/* The first socket is given a port, the second one takes the same. */
+static int open_socket(struct proof *proof, int *result)
+{
+	const struct timeval patience = {.tv_usec = PATIENCE_US};
+	const struct nm_sys *sys = proof->sys;
+	const int on = 1;
+	socklen_t len = sizeof(proof->port);
+	int fd = sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+
+	if (fd < 0)
+		return failed(proof, "socket");
+	*result = fd; /* open: closed by the caller, whatever comes */
+	if (sys->setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+		return failed(proof, "setsockopt(SO_REUSEPORT)");
+	if (sys->setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return failed(proof, "setsockopt(SO_RCVTIMEO)");
+	if (sys->bind(fd, (const struct sockaddr *)&proof->port, sizeof(proof->port)) < 0)
+		return failed(proof, "bind");
+	if (sys->getsockname(fd, (struct sockaddr *)&proof->port, &len) < 0)
+		return failed(proof, "getsockname");
+	return 0;
+}
+
+static int send_probe(struct proof *proof, const struct nm_reuseport_probe *probe)
+{
+	uint8_t bytes[PAYLOAD_MAX];
+	struct iovec iov = {.iov_base = bytes, .iov_len = probe->len};
+	struct msghdr msg = {.msg_name = &proof->port,
+		.msg_namelen = sizeof(proof->port),
+		.msg_iov = &iov,
+		.msg_iovlen = 1};
+
+	if (probe->len > sizeof(bytes)) {
+		errno = EMSGSIZE;
+		return failed(proof, "sendmsg");
+	}
+	memcpy(bytes, probe->bytes, probe->len);
+	if (proof->sys->sendmsg(proof->sender, &msg, 0) == (ssize_t)probe->len)
+		return 0;
+	failed(proof, "sendmsg over the loopback interface");
+	return NATMUX_EUNSUPPORTED;
+}
+
+/* Whether the socket has the probe. Strangers cannot know the port; who guesses it fails the proof. */
+static bool has_probe(
+	struct proof *proof, unsigned int socket, const struct nm_reuseport_probe *probe, int flags)
+{
+	uint8_t bytes[PAYLOAD_MAX];
+	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t len = proof->sys->recvmsg(proof->sockets[socket], &msg, flags);
+
+	return len == (ssize_t)probe->len && memcmp(bytes, probe->bytes, probe->len) == 0;
+}
+
+static int try_probe(struct proof *proof, const struct nm_reuseport_probe *probe)
+{
+	int error = send_probe(proof, probe);
+
+	if (error < 0)
+		return error;
+	if (has_probe(proof, probe->goes_to, probe, 0))
+		return 0;
+	snprintf(proof->why, NM_REUSEPORT_WHY, "%s %s", probe->what,
+		has_probe(proof, 1 - probe->goes_to, probe, MSG_DONTWAIT)
+			? "comes out at the wrong socket"
+			: "does not come through the loopback interface");
+	return NATMUX_EUNSUPPORTED;
+}
+
+static int prove(struct proof *proof, const struct nm_filter_step *steps, size_t n,
+	const struct nm_reuseport_probe *probes, size_t probes_n)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < NM_REUSEPORT_SOCKETS && error == 0; i++)
+		error = open_socket(proof, &proof->sockets[i]);
+	if (error < 0)
+		return error;
+	proof->sender = proof->sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (proof->sender < 0)
+		return failed(proof, "socket");
+	if (nm_reuseport_attach(proof->sys, proof->sockets[0], steps, n) < 0)
+		return failed(proof, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)");
+	for (size_t i = 0; i < probes_n && error == 0; i++)
+		error = try_probe(proof, &probes[i]);
+	return error;
+}
+
+int nm_reuseport_prove(const struct nm_sys *sys, const struct nm_filter_step *steps, size_t n,
+	const struct nm_reuseport_probe *probes, size_t probes_n, char why[static NM_REUSEPORT_WHY])
+{
+	struct proof proof = {
+		.sys = sys,
+		.sockets = {-1, -1},
+		.sender = -1,
+		.port.sin_family = AF_INET,
+		.port.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.why = why,
+	};
+	int error = prove(&proof, steps, n, probes, probes_n);
+
+	for (size_t i = 0; i < NM_REUSEPORT_SOCKETS; i++)
+		if (proof.sockets[i] >= 0)
+			sys->close(proof.sockets[i]);
+	if (proof.sender >= 0)
+		sys->close(proof.sender);
+	return error;
+}
