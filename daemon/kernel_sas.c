@@ -126,6 +126,7 @@ int nm_kernel_sa_check(
 	struct natmux_path path;
 	int err = nm_kernel_find_path(kernel, order, &path, why);
 
+	nm_xfrm_state_init(&state);
 	if (err == 0)
 		err = nm_kernel_make_state(kernel, order, &path, &state, why);
 	return err < 0 ? err : try_state(kernel, &state, why);
