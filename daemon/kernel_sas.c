@@ -32,6 +32,7 @@ static void keep(void *user, const struct nm_xfrm_state *state)
 
 	kept->is_there = true;
 	kept->state = *state;
+	kept->state.keeps_usage = true;
 	kept->state.aead = kept->state.cipher = kept->state.auth = (struct nm_xfrm_algorithm){0};
 	if (nm_xfrm_suite_find(state, &kept->suite) < 0 || nm_xfrm_key_is_hidden(state))
 		return;
@@ -56,8 +57,10 @@ static void keep_last(void *user, const struct nm_xfrm_event *event)
 {
 	struct kept *kept = user;
 
-	if (event->type == NM_XFRM_EVENT_STATE_DELETED && event->has_state)
-		kept->state.replay = event->state.replay;
+	if (event->type != NM_XFRM_EVENT_STATE_DELETED || !event->has_state)
+		return;
+	kept->state.replay = event->state.replay;
+	kept->state.usage = event->state.usage;
 }
 
 static int delete_state(struct nm_kernel *kernel, const struct nm_xfrm_state_id *id,
@@ -145,6 +148,9 @@ static void carry(
 	const struct nm_xfrm_replay *before = &kept->state.replay;
 	struct nm_xfrm_replay *replay = &state->replay;
 
+	/* Limits are limits of the key. */
+	state->usage = kept->state.usage;
+	state->keeps_usage = true;
 	if (direction == NATMUX_SA_OUT) {
 		if (replay->out < before->out)
 			replay->out = before->out;

@@ -154,6 +154,8 @@ void nm_kernel_show(const struct nm_kernel_sa *sa, const uint8_t *key, size_t ke
 		.dscp = config->dscp,
 		.no_ecn = config->no_ecn,
 		.tfc_pad = config->tfc_pad,
+		.too_big = config->too_big,
+		.no_resync = true, /* the kernel knows no such thing (RFC 4303 A3) */
 		.selectors = config->selectors,
 		.selectors_len = config->selectors_len,
 		.key = key,

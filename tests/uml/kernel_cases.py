@@ -6,7 +6,7 @@
     kernel_cases.py plain        states, policies, addresses, routes of `ip xfrm`'s end: ip -batch
     kernel_cases.py conf DIR     natmux.conf of natmuxd's end; keys are written to DIR
     kernel_cases.py net          addresses and routes of that end: for ip -batch
-    kernel_cases.py hold ADDRESS...  gives UDP 4500 of these to XFRM, until it is killed
+    kernel_cases.py hold ADDRESS[/PORT]...  gives these to XFRM, until it is killed
     kernel_cases.py judge LIST   what natmuxd has counted: the answer to `sa list`
 
 natmux.conf has no word for where numbers begin: here they begin at 0.
@@ -76,14 +76,15 @@ def net():
         print("route add %s via %s" % (prefix, via))
 
 
-def hold(*addresses):
+def hold(*ends):
     sockets = []
-    for address in addresses:
+    for end in ends:
+        address, _, port = end.partition("/")
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_DGRAM)
         sock.setsockopt(socket.IPPROTO_UDP, 100, 2)  # UDP_ENCAP, UDP_ENCAP_ESPINUDP
         esp_cases.bypass(sock)
-        sock.bind((address, 4500))
+        sock.bind((address, int(port or 4500)))
         sockets.append(sock)
     print("ready", flush=True)
     while True:
