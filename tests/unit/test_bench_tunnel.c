@@ -56,7 +56,7 @@ static void test_programs_are_found(void **state)
 	(void)state;
 	assert_true(nm_load_has_program("sh"));
 	assert_false(nm_load_has_program("no-such-program-anywhere"));
-	for (size_t i = 0; i < nm_tunnel_kinds_len; i++) {
+	for (size_t i = 0; i < NM_TUNNEL_KINDS; i++) {
 		assert_non_null(nm_tunnel_kinds[i]->name);
 		assert_non_null(nm_tunnel_kinds[i]->target);
 	}
