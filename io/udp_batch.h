@@ -80,14 +80,20 @@ struct nm_udp {
 	struct nm_udp_batch *batch;
 	struct natmux_addr local;
 	int fd;
+	int mtu_fd;  /* what the kernel knows of paths is asked by it: udp_df.c; -1: nobody asks */
+	bool has_df; /* DF is set on what is sent */
+	bool has_asked; /* in this call of nm_udp_send() */
+	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
+	void *too_big_user;
 	bool is_wildcard;
 	bool has_more;
-	unsigned int offer;        /* buffers for the next receive call */
-	struct natmux_train blank; /* what all received trains have in common */
-	bool has_meminfo;          /* drops can be asked for; else SO_RXQ_OVFL tells them */
-	uint32_t drops_seen;       /* the kernel's own count, which is of 32 bits */
-	unsigned int gso_refusals; /* in a row */
-	uint64_t told[4];          /* bit per errno: the log has it */
+	unsigned int offer;                /* buffers for the next receive call */
+	struct natmux_train blank;         /* what all received trains have in common */
+	char gro_proof[80], gso_proof[80]; /* what failed at start; "": nothing did */
+	bool has_meminfo;                  /* drops can be asked for; else SO_RXQ_OVFL tells them */
+	uint32_t drops_seen;               /* the kernel's own count, which is of 32 bits */
+	unsigned int gso_refusals;         /* in a row */
+	uint64_t told[4];                  /* bit per errno: the log has it */
 	struct nm_udp_status status;
 };
 
@@ -106,5 +112,21 @@ void nm_udp_count_overflow(struct nm_udp *udp, uint32_t drops);
 
 /* Logs a failed call the first time it fails with this errno, so that no flood reaches the log. */
 void nm_udp_tell(struct nm_udp *udp, const char *call, int error);
+
+/*
+ * udp_df.c: DF of what is sent from now on. UDP knows it by socket, not by datagram, so that a change
+ * is a system call.
+ */
+void nm_udp_set_df(struct nm_udp *udp, bool has_df);
+/* Opens the socket that asks; without it nobody hears of paths. */
+void nm_udp_open_mtu(struct nm_udp *udp, const struct nm_udp_config *config);
+/* A datagram with DF did not fit the path: tells what would. */
+void nm_udp_tell_too_big(struct nm_udp *udp, const struct natmux_path *path);
+
+/* udp_proof.c: tries UDP_SEGMENT and UDP_GRO on a bound socket, those that are on. */
+void nm_udp_prove(struct nm_udp *udp);
+
+/* A train came that is none: UDP_GRO goes off for good. */
+void nm_udp_stop_gro(struct nm_udp *udp);
 
 #endif

@@ -178,7 +178,8 @@ static void fill_sa(struct nm_config_sa *sa, const char *name, enum natmux_sa_di
 		.replay_window = 1024,
 		.roam = NATMUX_ROAM_YES,
 		.dscp = -1,
-		.ecn = true};
+		.ecn = true,
+		.resync = true};
 	strcpy(sa->name, name);
 }
 
@@ -278,6 +279,19 @@ void fake_server_tap(struct fake_server *fake, enum natmux_class cls, bool is_se
 struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
 {
 	return fake_of(server)->esp ? (struct nm_user_plane *)server : NULL;
+}
+
+/* daemon/kernel_plane.h */
+
+struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server)
+{
+	return fake_of(server)->kernel_status ? (struct nm_kernel_plane *)server : NULL;
+}
+
+void nm_kernel_plane_get_status(
+	struct nm_kernel_plane *plane, struct nm_kernel_plane_status *status)
+{
+	*status = *((const struct fake_server *)(const void *)plane)->kernel_status;
 }
 
 /* daemon/server.h */

@@ -50,8 +50,9 @@ static void note_delivered(void *user, const struct natmux_gathered *packet)
 static void count_bypassed(void *user, const uint8_t *packet, size_t len)
 {
 	(void)user;
-	(void)packet;
-	(void)len;
+	/* As it is, super-packet or not. */
+	assert_ptr_equal(packet, packets[1].data);
+	assert_int_equal(len, packets[1].len);
 	bypassed++;
 }
 
@@ -308,6 +309,16 @@ static void test_bypass_in_between(void **state)
 	natmux_esp_output(esp, 0, packets, 3);
 	assert_int_equal(bypassed, 1);
 	assert_int_equal(trains_n, 2);
+	packets[1].offload = (struct natmux_offload){.kind = NATMUX_OFFLOAD_UDP,
+		.needs_checksum = 1,
+		.header_len = 28,
+		.segment = 20,
+		.checksum_start = 20,
+		.checksum_offset = 6};
+	natmux_esp_output(esp, 0, packets, 3);
+	assert_int_equal(bypassed, 2);
+	assert_int_equal(trains_n, 4);
+	assert_int_equal(drops[NATMUX_DROP_OUT_POLICY], 0);
 	stop();
 }
 
@@ -353,6 +364,55 @@ static void test_sa_goes_within_a_super_packet(void **state)
 	stop();
 }
 
+/* The same between two fragments: IPv4 without DF, longer than the path takes. */
+static void test_sa_goes_between_fragments(void **state)
+{
+	static uint8_t large[8000];
+
+	(void)state;
+	start(1);
+	deletes_when_told = true;
+	make_packet(0, 2, 50, 0);
+	memcpy(large, memory[0], 28);
+	nm_put16(large + 2, sizeof(large));
+	nm_put16(large + 24, sizeof(large) - 20);
+	/* The first fragment does not fit behind the short one: that is sealed, and the SA ends. */
+	packets[1] = (struct natmux_inner){.data = large, .len = sizeof(large)};
+	natmux_esp_output(esp, 0, packets, 2);
+	assert_int_equal(trains_n, 1);
+	assert_int_equal(natmux_train_count(&trains[0]), 1);
+	assert_int_equal(drops[NATMUX_DROP_OUT_NO_SA], 1);
+	stop();
+}
+
+/* The newest has done enough: the one before it, which lives, goes on. */
+static void test_the_newest_that_lives(void **state)
+{
+	struct natmux_sa_config config;
+
+	(void)state;
+	start(0);
+	natmux_sa_config_init(&config);
+	config.direction = NATMUX_SA_OUT;
+	config.spi = SPI + 99;
+	config.suite = NATMUX_SUITE_AES128GCM16;
+	config.key = keymat;
+	config.key_len = natmux_suite_key_len(config.suite);
+	config.reqid = REQID;
+	config.hard.packets = 1;
+	config.path.remote = (struct natmux_addr){.ip = {192, 0, 2, 2}, .port = 4500, .family = 4};
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), 0);
+	make_packet(0, 2, 80, 0);
+	for (uint32_t i = 0; i < 3; i++)
+		natmux_esp_output(esp, 0, packets, 1);
+	assert_int_equal(trains_n, 3);
+	assert_int_equal(nm_get32(trains[0].data), SPI + 99);
+	assert_int_equal(nm_get32(trains[1].data), SPI + REQID);
+	assert_int_equal(nm_get32(trains[2].data), SPI + REQID);
+	assert_int_equal(drops[NATMUX_DROP_OUT_NO_SA], 0);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +425,8 @@ int main(void)
 		cmocka_unit_test(test_bypass_in_between),
 		cmocka_unit_test(test_sa_goes_while_packets_wait),
 		cmocka_unit_test(test_sa_goes_within_a_super_packet),
+		cmocka_unit_test(test_sa_goes_between_fragments),
+		cmocka_unit_test(test_the_newest_that_lives),
 	};
 
 	assert_true(sodium_init() >= 0);

@@ -3,7 +3,6 @@
 #include "test.h"
 
 #include <pthread.h>
-#include <sodium.h>
 #include <stdbool.h>
 #include <natmux/error.h>
 #include <natmux/sa.h>
@@ -209,6 +208,7 @@ static void test_threads(void **state)
 	}
 }
 
+/* No sodium_init(): the library looks after itself. */
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,7 +220,5 @@ int main(void)
 		cmocka_unit_test(test_ivs_begin_anywhere),
 	};
 
-	if (sodium_init() < 0)
-		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
