@@ -36,6 +36,11 @@ struct nm_udp_config {
 	bool use_bypass;
 	bool reuse_address, reuse_port;
 	/*
+	 * UDP_ENCAP_ESPINUDP: the kernel keeps ESP for its own states (RFC 3948 3.1), and drops what
+	 * belongs to none. IPv6 since Linux 5.8.
+	 */
+	bool encap;
+	/*
 	 * User that the socket shall belong to, for sockets share a port with those of their own
 	 * user only (SO_REUSEPORT). NULL: who we are. Another needs CAP_CHOWN.
 	 */

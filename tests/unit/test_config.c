@@ -202,6 +202,7 @@ static const char all_other[] =
 	"\texport-keys = yes\n"
 	"}\n"
 	"kernel-plane {\n"
+	"\ttun = \"back\"\n"
 	"\tsas = 1\n"
 	"\tpolicies = 2\n"
 	"\tkeep = yes\n"
