@@ -103,7 +103,8 @@ struct nm_config_user_plane {
 	bool bare_esp;                            /* protocol 50 is received, too */
 	bool offload;                             /* super-packets between us and the TUN device */
 	bool export_keys;                         /* keys are kept, for natmuxctl sa export */
-	uint32_t lines[11];
+	bool mss_clamp;                           /* TCP's segments fit from the start */
+	uint32_t lines[12];
 };
 
 struct nm_config_kernel_plane {
@@ -138,13 +139,16 @@ struct nm_config_sa {
 	int16_t dscp; /* -1: copied */
 	bool ecn;
 	uint32_t tfc_pad;
+	enum natmux_too_big too_big;
+	uint32_t dummy_s; /* 0: none */
+	bool resync;
 	struct natmux_selector selectors[NM_CONFIG_SELECTORS_MAX];
 	size_t selectors_len;
 	struct nm_sa_kernel kernel;
 	uint8_t *key; /* in the configuration's locked memory; NULL: not read, or wiped already */
 	size_t key_len;
 	uint8_t key_mark[NM_CONFIG_MARK_SIZE]; /* a digest; zeros: not read */
-	uint32_t lines[26];
+	uint32_t lines[29];
 };
 
 struct nm_config_policy {

@@ -56,7 +56,8 @@ static int check_tun(const struct nm_config *config, struct nm_config_report *re
 		whose = "the TUN device of the handoff";
 	if (!whose)
 		return 0;
-	return nm_config_refuse(report, plane_line(config, "tun"),
+	return nm_config_refuse(report,
+		nm_config_line_of(config, is_kernel ? "kernel-plane" : "user-plane", "tun"),
 		is_kernel ? "kernel-plane.tun" : "user-plane.tun",
 		"found %s, which is %s, allowed is another device", nm_config_quote(tun, quoted),
 		whose);
@@ -162,14 +163,14 @@ static int check_sa_path(const struct nm_config *config, const struct nm_config_
 /* Lists are for what comes in: what goes out has been looked at by policies. */
 static int check_sa_direction(const struct nm_config_sa *sa, struct nm_config_report *report)
 {
-	static const char *const of_in[] = {"replay-window", "roam", "selectors"};
-	static const char *const of_out[] = {"df", "dscp", "tfc-pad"};
+	static const char *const of_in[] = {"replay-window", "roam", "selectors", "resync", NULL};
+	static const char *const of_out[] = {"df", "dscp", "tfc-pad", "too-big", "dummy", NULL};
 	bool is_out = sa->direction == NATMUX_SA_OUT;
 	const char *const *wrong = is_out ? of_in : of_out;
 
-	for (size_t i = 0; i < 3; i++)
-		if (!is_default(sa, wrong[i]))
-			return nm_config_refuse_sa(sa, wrong[i],
+	for (; *wrong; wrong++)
+		if (!is_default(sa, *wrong))
+			return nm_config_refuse_sa(sa, *wrong,
 				is_out ? "one with direction = in only"
 				       : "one with direction = out only",
 				report);

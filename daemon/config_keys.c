@@ -22,6 +22,7 @@ static_assert(sizeof(enum nm_attach) == sizeof(int) && sizeof(enum nm_esp) == si
 		      sizeof(enum natmux_sa_mode) == sizeof(int) &&
 		      sizeof(enum natmux_roam) == sizeof(int) &&
 		      sizeof(enum natmux_df) == sizeof(int) &&
+		      sizeof(enum natmux_too_big) == sizeof(int) &&
 		      sizeof(enum natmux_policy_action) == sizeof(int),
 	"enums are ints");
 
@@ -87,6 +88,11 @@ static const struct nm_config_word roam_words[] = {
 	{NULL, 0, false},
 };
 
+static const struct nm_config_word too_big_words[] = {
+	{"tell", NATMUX_TOO_BIG_TELL, false},
+	{"cut", NATMUX_TOO_BIG_CUT, false},
+	{NULL, 0, false},
+};
 static const struct nm_config_word df_words[] = {
 	{"copy", NATMUX_DF_COPY, false},
 	{"set", NATMUX_DF_SET, false},
@@ -186,6 +192,7 @@ static const struct nm_config_key user_plane_keys[] = {
 	{"bare-esp", TYPE(bool), AT(nm_config_user_plane, bare_esp), .initial = "no"},
 	{"offload", TYPE(bool), AT(nm_config_user_plane, offload), .initial = "yes"},
 	{"export-keys", TYPE(bool), AT(nm_config_user_plane, export_keys), .initial = "no"},
+	{"mss-clamp", TYPE(bool), AT(nm_config_user_plane, mss_clamp), .initial = "no"},
 };
 
 static const struct nm_config_key kernel_plane_keys[] = {
@@ -224,6 +231,11 @@ static const struct nm_config_key sa_keys[] = {
 	{"ecn", TYPE(bool), AT(nm_config_sa, ecn), .initial = "yes", .is_live = true},
 	{"tfc-pad", NUMBER(0, 9000), .unit = "bytes", AT(nm_config_sa, tfc_pad), .initial = "0",
 		.is_live = true},
+	{"too-big", WORDS(too_big_words), AT(nm_config_sa, too_big), .initial = "tell",
+		.is_live = true},
+	{"dummy", NUMBER(0, 3600), .unit = "seconds", AT(nm_config_sa, dummy_s), .initial = "0",
+		.is_live = true},
+	{"resync", TYPE(bool), AT(nm_config_sa, resync), .initial = "yes", .is_live = true},
 	{"selectors", TYPE(selectors), LIST_AT(nm_config_sa, selectors), .unit = "selectors",
 		.initial = "", .is_live = true},
 	{"mark", TYPE(mark), AT(nm_config_sa, kernel.mark), .initial = "0", .is_live = true},

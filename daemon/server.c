@@ -249,6 +249,14 @@ static int open_mux(struct nm_server *server)
 	return 0;
 }
 
+/* The kernel has heard of a path that takes less than the plane believes. */
+static void on_too_big(void *user, const struct natmux_path *path, uint32_t mtu)
+{
+	struct nm_server *server = user;
+
+	nm_user_plane_set_path_mtu(server->user_plane, &path->remote, mtu);
+}
+
 static int open_own(struct nm_server *server)
 {
 	const struct nm_config *config = server->config;
@@ -265,6 +273,8 @@ static int open_own(struct nm_server *server)
 	net.reuse_address = config->handoff == NM_HANDOFF_INJECT;
 	net.budget = config->budget;
 	net.log = server->log;
+	net.too_big = config->esp == NM_ESP_USER ? on_too_big : NULL;
+	net.too_big_user = server;
 	return natmux_uv_new(&server->loop, server->mux, &net, &server->net);
 }
 

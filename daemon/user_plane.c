@@ -281,6 +281,7 @@ static int make_plane(struct nm_user_plane *plane, const struct nm_config *confi
 	esp.user = plane;
 	esp.can_tcp = plane->can_tcp;
 	esp.can_udp = plane->can_udp;
+	esp.clamps_mss = config->user_plane.mss_clamp;
 	esp.keeps_keys = config->user_plane.export_keys;
 	return natmux_esp_new(&esp, &plane->esp);
 }
@@ -387,6 +388,13 @@ struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
 uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane)
 {
 	return now_ms(plane);
+}
+
+void nm_user_plane_set_path_mtu(
+	struct nm_user_plane *plane, const struct natmux_addr *remote, uint32_t mtu)
+{
+	if (plane && plane->esp)
+		natmux_esp_set_path_mtu(plane->esp, now_ms(plane), remote, mtu);
 }
 
 void nm_user_plane_changed(struct nm_user_plane *plane)

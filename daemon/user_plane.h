@@ -31,6 +31,10 @@ int nm_user_plane_open(const struct nm_user_plane_setup *setup, struct nm_user_p
 void nm_user_plane_close(struct nm_user_plane *plane);
 void nm_user_plane_free(struct nm_user_plane *plane);
 
+/* natmux_esp_set_path_mtu(), now. Nothing without a plane. */
+void nm_user_plane_set_path_mtu(
+	struct nm_user_plane *plane, const struct natmux_addr *remote, uint32_t mtu);
+
 /* The plane itself; NULL for NULL. Who adds or removes SAs says so with nm_user_plane_changed(). */
 struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane);
 void nm_user_plane_changed(struct nm_user_plane *plane);

@@ -76,9 +76,9 @@ struct option {
 };
 
 /*
- * DF stays clear and large datagrams are fragmented (IP_PMTUDISC_DONT). RFC 7296 2 wants IKE
+ * DF is clear and large datagrams are fragmented (IP_PMTUDISC_DONT). RFC 7296 2 wants IKE
  * messages of 3000 bytes to work, and a NAT on the path often swallows the ICMP messages that path
- * MTU discovery lives on. Whether ESP may be fragmented was decided by who made it.
+ * MTU discovery lives on. Trains that want DF say so: nm_udp_set_df().
  */
 static const struct option options4[] = {
 	{IPPROTO_IP, IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)", true, true, false},
@@ -307,6 +307,9 @@ static struct nm_udp *make(const struct nm_udp_config *config, struct nm_udp_bat
 	udp->log = config->log;
 	udp->batch = batch;
 	udp->offer = NM_UDP_MESSAGES;
+	udp->mtu_fd = -1;
+	udp->too_big = config->too_big;
+	udp->too_big_user = config->too_big_user;
 	return udp;
 }
 
@@ -335,6 +338,7 @@ int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *lo
 	error = open_bound(u, config);
 	if (error < 0)
 		goto close_fd;
+	nm_udp_open_mtu(u, config);
 	*udp = u;
 	return 0;
 
@@ -368,6 +372,8 @@ void nm_udp_close(struct nm_udp *udp)
 {
 	if (!udp)
 		return;
+	if (udp->mtu_fd >= 0)
+		udp->sys->close(udp->mtu_fd);
 	udp->sys->close(udp->fd);
 	free(udp);
 }

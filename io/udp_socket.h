@@ -41,6 +41,13 @@ struct nm_udp_config {
 	 */
 	bool encap;
 	/*
+	 * NULL: nobody wants to know. A datagram with DF was longer than the path to `path->remote`
+	 * takes, as far as the kernel knows: `mtu` octets, headers included. IPv4; called from
+	 * nm_udp_send(), at most once.
+	 */
+	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
+	void *too_big_user;
+	/*
 	 * User that the socket shall belong to, for sockets share a port with those of their own
 	 * user only (SO_REUSEPORT). NULL: who we are. Another needs CAP_CHOWN.
 	 */

@@ -264,6 +264,8 @@ static struct nm_udp_config socket_config(
 		.use_bypass = config->use_bypass,
 		.reuse_address = config->reuse_address,
 		.reuse_port = config->reuse_port,
+		.too_big = config->too_big,
+		.too_big_user = config->too_big_user,
 	};
 }
 

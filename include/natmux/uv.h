@@ -48,6 +48,13 @@ struct natmux_uv_config {
 	 */
 	const int *fds;
 	size_t fds_n; /* 1 to NATMUX_UV_FDS_MAX, of 1 to NATMUX_UV_LOCALS_MAX addresses */
+	/*
+	 * NULL. A datagram of a train with `dont_fragment` was not sent: the path to `path->remote`
+	 * takes `mtu` octets, IP header included, as far as the kernel knows. What
+	 * natmux_esp_set_path_mtu() wants to hear. From within natmux_uv_send().
+	 */
+	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
+	void *too_big_user;
 };
 
 /* Fills in `size` and the defaults; `locals` is left for the caller. */

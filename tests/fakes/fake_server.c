@@ -178,7 +178,8 @@ static void fill_sa(struct nm_config_sa *sa, const char *name, enum natmux_sa_di
 		.replay_window = 1024,
 		.roam = NATMUX_ROAM_YES,
 		.dscp = -1,
-		.ecn = true};
+		.ecn = true,
+		.resync = true};
 	strcpy(sa->name, name);
 }
 
