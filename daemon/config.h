@@ -96,7 +96,8 @@ struct nm_config_user_plane {
 	bool bare_esp;                            /* protocol 50 is received, too */
 	bool offload;                             /* super-packets between us and the TUN device */
 	bool export_keys;                         /* keys are kept, for natmuxctl sa export */
-	uint32_t lines[11];
+	uint32_t workers;                         /* the main thread among them */
+	uint32_t lines[12];
 };
 
 /*

@@ -35,6 +35,10 @@ static int check_modes(const struct nm_config *config, struct nm_config_report *
 			nm_config_key_path(
 				nm_config_section_find("sa"), config->sas[0].name, NULL, path),
 			"found an SA, allowed are SAs with esp = user");
+	if (config->user_plane.workers > 1)
+		return nm_config_refuse(report, plane_line(config, "workers"), "user-plane.workers",
+			"found %" PRIu32 ", allowed without esp = user is 1",
+			config->user_plane.workers);
 	if (config->policies_len > 0)
 		return nm_config_refuse(report, config->policies[0].line,
 			nm_config_key_path(nm_config_section_find("policy"),

@@ -32,6 +32,7 @@ struct fake_server {
 	struct natmux_esp *esp;
 	unsigned int plane_changes;
 	/* What the control server set. */
+	unsigned int pauses; /* that have not ended */
 	uint32_t tap_mask;
 	void (*tap)(
 		void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train);
