@@ -197,6 +197,7 @@ static const char all_other[] =
 	"\tbare-esp = yes\n"
 	"\toffload = no\n"
 	"\texport-keys = yes\n"
+	"\tworkers = 16\n"
 	"}\n"
 	"sa \"branch-in\" {\n"
 	"\tdirection = in\n"
