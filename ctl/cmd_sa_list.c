@@ -172,6 +172,19 @@ static void print_modes(struct nm_ctl *ctl, const json_t *sa)
 			count(sa, "tfc_pad"));
 }
 
+/* What only SAs of the kernel have, and few of them. */
+static void print_kernel(struct nm_ctl *ctl, const json_t *sa)
+{
+	static const char *const texts[][2] = {
+		{"mark", "mark"}, {"output_mark", "output-mark"}, {"offload", "offload"}};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (json_object_get(sa, texts[i][0]))
+			nm_print(ctl, "  %-11s %s\n", texts[i][1], nm_get_text(sa, texts[i][0]));
+	if (json_object_get(sa, "if_id"))
+		nm_print(ctl, "  if-id       %llu\n", count(sa, "if_id"));
+}
+
 static void print_sa(struct nm_ctl *ctl, const json_t *sa)
 {
 	char age[NM_PRINT_TEXT], used[NM_PRINT_TEXT];
@@ -187,6 +200,7 @@ static void print_sa(struct nm_ctl *ctl, const json_t *sa)
 		nm_print(ctl, ", added as %s", nm_get_text(sa, "added_remote"));
 	nm_print(ctl, "\n");
 	print_modes(ctl, sa);
+	print_kernel(ctl, sa);
 	nm_print(ctl, "  sequence    %llu\n", count(sa, "sequence"));
 	nm_print(ctl, "  added       %s ago, used %s%s\n", ago(sa, "age_ms", age),
 		ago(sa, "used_ago_ms", used), nm_is_null(sa, "used_ago_ms") ? "" : " ago");

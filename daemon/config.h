@@ -15,6 +15,8 @@
 #include <natmux/log.h>
 #include <natmux/mux.h>
 
+#include "daemon/sa_plane.h"
+
 enum {
 	NM_CONFIG_FILE_MAX = 1 << 20, /* bytes of the file; more is refused */
 	NM_CONFIG_LISTEN_MAX = 16,    /* natmux_mux_set_locals() takes no more */
@@ -42,7 +44,7 @@ enum nm_attach {
 enum nm_esp {
 	NM_ESP_DAEMON,
 	NM_ESP_USER,
-	NM_ESP_KERNEL, /* refused by this version */
+	NM_ESP_KERNEL,
 };
 
 /* How datagrams reach the IKE daemon and come back. */
@@ -50,7 +52,7 @@ enum nm_handoff {
 	NM_HANDOFF_RELAY,
 	NM_HANDOFF_INJECT,
 	NM_HANDOFF_UNIX,
-	NM_HANDOFF_NONE, /* there is no IKE daemon: esp = user with SAs that are configured */
+	NM_HANDOFF_NONE, /* there is no IKE daemon: SAs are configured, esp is user or kernel */
 };
 
 /*
@@ -100,6 +102,13 @@ struct nm_config_user_plane {
 	uint32_t lines[12];
 };
 
+struct nm_config_kernel_plane {
+	uint32_t sas, policies; /* at most so many, natmuxctl's among them */
+	bool keep;              /* what we have added stays when natmuxd ends */
+	bool export_keys;       /* natmuxctl sa export may ask the kernel for them */
+	uint32_t lines[4];
+};
+
 /*
  * What there may be any number of begins with its name and the line where its section begins:
  * config_find.c counts on it.
@@ -126,10 +135,11 @@ struct nm_config_sa {
 	uint32_t tfc_pad;
 	struct natmux_selector selectors[NM_CONFIG_SELECTORS_MAX];
 	size_t selectors_len;
+	struct nm_sa_kernel kernel;
 	uint8_t *key; /* in the configuration's locked memory; NULL: not read, or wiped already */
 	size_t key_len;
 	uint8_t key_mark[NM_CONFIG_MARK_SIZE]; /* a digest; zeros: not read */
-	uint32_t lines[22];
+	uint32_t lines[26];
 };
 
 struct nm_config_policy {
@@ -139,7 +149,9 @@ struct nm_config_policy {
 	enum natmux_policy_action action;
 	uint32_t reqid;
 	struct natmux_selector selector;
-	uint32_t lines[4];
+	struct nm_sa_mark mark;
+	uint32_t if_id;
+	uint32_t lines[6];
 };
 
 struct nm_config_peer {
@@ -204,6 +216,7 @@ struct nm_config {
 	struct nm_config_inject inject;
 	struct nm_config_unix unix_handoff;
 	struct nm_config_user_plane user_plane;
+	struct nm_config_kernel_plane kernel_plane;
 	struct nm_config_sa *sas; /* owned */
 	size_t sas_len;
 	struct nm_config_policy *policies; /* owned */
@@ -292,6 +305,13 @@ const char *nm_config_tun(const struct nm_config *config);
 void nm_config_sa_fill(
 	const struct nm_config_sa *sa, uint16_t port, struct natmux_sa_config *filled);
 void nm_config_policy_fill(const struct nm_config_policy *policy, struct natmux_policy *filled);
+
+/* The same with what only the kernel's plane looks at. */
+void nm_config_sa_order(const struct nm_config_sa *sa, uint16_t port, struct nm_sa_order *order);
+void nm_config_policy_order(const struct nm_config_policy *policy, struct nm_policy_order *order);
+
+/* The key that says how many SAs there may be with this esp, for messages. */
+const char *nm_config_plane_sas_key(const struct nm_config *config);
 
 /* Whether two are one to the plane: direction, SPI and, outbound, the peer's address. */
 bool nm_config_sa_is_same(const struct nm_config_sa *a, const struct nm_config_sa *b);

@@ -25,25 +25,21 @@ static int check_modes(const struct nm_config *config, struct nm_config_report *
 {
 	char path[NM_CONFIG_KEY_SIZE];
 
-	if (config->esp == NM_ESP_USER)
+	if (config->esp != NM_ESP_DAEMON)
 		return 0;
 	if (config->handoff == NM_HANDOFF_NONE)
 		return nm_config_refuse(report, nm_config_line_of(config, "", "handoff"), "handoff",
-			"found none, allowed without esp = user is relay, inject or unix");
+			"found none, allowed with esp = daemon is relay, inject or unix");
 	if (config->sas_len > 0)
 		return nm_config_refuse(report, config->sas[0].line,
 			nm_config_key_path(
 				nm_config_section_find("sa"), config->sas[0].name, NULL, path),
-			"found an SA, allowed are SAs with esp = user");
-	if (config->user_plane.workers > 1)
-		return nm_config_refuse(report, plane_line(config, "workers"), "user-plane.workers",
-			"found %" PRIu32 ", allowed without esp = user is 1",
-			config->user_plane.workers);
+			"found an SA, allowed are SAs with esp = user or kernel");
 	if (config->policies_len > 0)
 		return nm_config_refuse(report, config->policies[0].line,
 			nm_config_key_path(nm_config_section_find("policy"),
 				config->policies[0].name, NULL, path),
-			"found a policy, allowed are policies with esp = user");
+			"found a policy, allowed are policies with esp = user or kernel");
 	return 0;
 }
 
@@ -53,6 +49,8 @@ static int check_tun(const struct nm_config *config, struct nm_config_report *re
 	const char *whose = NULL;
 	char quoted[NM_CONFIG_QUOTE_SIZE];
 
+	if (config->esp != NM_ESP_USER)
+		return 0;
 	if (strcmp(tun, config->device) == 0)
 		whose = "that of the port";
 	if (handoff && strcmp(tun, handoff) == 0)
@@ -77,20 +75,37 @@ static int check_mtu(const struct nm_config *config, struct nm_config_report *re
 		has_v6 ? ", for there is an address6" : "");
 }
 
+static int check_count(const struct nm_config *config, const char *key, uint32_t most, size_t count,
+	struct nm_config_report *report)
+{
+	const char *section = config->esp == NM_ESP_KERNEL ? "kernel-plane" : "user-plane";
+	char path[NM_CONFIG_KEY_SIZE];
+
+	if (count <= most)
+		return 0;
+	nm_config_key_path(nm_config_section_find(section), NULL, key, path);
+	return nm_config_refuse(report, nm_config_line_of(config, section, key), path,
+		"found %" PRIu32 ", allowed is at least the %zu of this file", most, count);
+}
+
+static int check_workers(const struct nm_config *config, struct nm_config_report *report)
+{
+	if (config->esp == NM_ESP_USER || config->user_plane.workers == 1)
+		return 0;
+	return nm_config_refuse(report, plane_line(config, "workers"), "user-plane.workers",
+		"found %" PRIu32 ", allowed without esp = user is 1", config->user_plane.workers);
+}
+
 static int check_counts(const struct nm_config *config, struct nm_config_report *report)
 {
-	const struct nm_config_user_plane *plane = &config->user_plane;
+	bool is_kernel = config->esp == NM_ESP_KERNEL;
+	uint32_t sas = is_kernel ? config->kernel_plane.sas : config->user_plane.sas;
+	uint32_t policies = is_kernel ? config->kernel_plane.policies : config->user_plane.policies;
+	int err = check_count(config, "sas", sas, config->sas_len, report);
 
-	if (config->sas_len > plane->sas)
-		return nm_config_refuse(report, plane_line(config, "sas"), "user-plane.sas",
-			"found %" PRIu32 ", allowed is at least the %zu of this file", plane->sas,
-			config->sas_len);
-	if (config->policies_len > plane->policies)
-		return nm_config_refuse(report, plane_line(config, "policies"),
-			"user-plane.policies",
-			"found %" PRIu32 ", allowed is at least the %zu of this file",
-			plane->policies, config->policies_len);
-	return 0;
+	if (err < 0)
+		return err;
+	return check_count(config, "policies", policies, config->policies_len, report);
 }
 
 /* The line of a key of an SA, or where the SA begins. */
@@ -114,7 +129,7 @@ static bool is_default(const struct nm_config_sa *sa, const char *key_name)
 }
 
 /* "found VALUE, allowed is …" of a key of an SA. */
-static int refuse_sa(const struct nm_config_sa *sa, const char *key_name, const char *allowed,
+int nm_config_refuse_sa(const struct nm_config_sa *sa, const char *key_name, const char *allowed,
 	struct nm_config_report *report)
 {
 	const struct nm_config_section *section = nm_config_section_find("sa");
@@ -134,18 +149,21 @@ static int check_sa_path(const struct nm_config *config, const struct nm_config_
 	char allowed[NM_CONFIG_ALLOWED_SIZE];
 
 	if (remote->family == NATMUX_FAMILY_NONE && sa->direction == NATMUX_SA_OUT)
-		return refuse_sa(sa, "remote", "the peer's address with direction = out", report);
+		return nm_config_refuse_sa(
+			sa, "remote", "the peer's address with direction = out", report);
 	if (remote->family != NATMUX_FAMILY_NONE && !nm_config_listens_on(config, remote->family)) {
 		snprintf(allowed, sizeof(allowed),
 			"an address of a family in listen, which has no %s",
 			nm_config_family_name(remote->family));
-		return refuse_sa(sa, "remote", allowed, report);
+		return nm_config_refuse_sa(sa, "remote", allowed, report);
 	}
 	if (local->family != NATMUX_FAMILY_NONE && remote->family != NATMUX_FAMILY_NONE &&
 		local->family != remote->family)
-		return refuse_sa(sa, "local", "an address of the family of remote", report);
+		return nm_config_refuse_sa(
+			sa, "local", "an address of the family of remote", report);
 	if (local->family != NATMUX_FAMILY_NONE && !nm_config_listens_on(config, local->family))
-		return refuse_sa(sa, "local", "\"\" or an address that is listened on", report);
+		return nm_config_refuse_sa(
+			sa, "local", "\"\" or an address that is listened on", report);
 	return 0;
 }
 
@@ -159,12 +177,12 @@ static int check_sa_direction(const struct nm_config_sa *sa, struct nm_config_re
 
 	for (size_t i = 0; i < 3; i++)
 		if (!is_default(sa, wrong[i]))
-			return refuse_sa(sa, wrong[i],
+			return nm_config_refuse_sa(sa, wrong[i],
 				is_out ? "one with direction = in only"
 				       : "one with direction = out only",
 				report);
 	if (is_out && sa->reqid == 0)
-		return refuse_sa(sa, "reqid",
+		return nm_config_refuse_sa(sa, "reqid",
 			"a number from 1 with direction = out: policies find the SA by it", report);
 	return 0;
 }
@@ -177,14 +195,14 @@ static bool is_below(uint64_t soft, uint64_t hard)
 static int check_sa_limits(const struct nm_config_sa *sa, struct nm_config_report *report)
 {
 	if (!is_below(sa->soft.bytes, sa->hard.bytes))
-		return refuse_sa(sa, "soft-bytes", "less than hard-bytes", report);
+		return nm_config_refuse_sa(sa, "soft-bytes", "less than hard-bytes", report);
 	if (!is_below(sa->soft.packets, sa->hard.packets))
-		return refuse_sa(sa, "soft-packets", "less than hard-packets", report);
+		return nm_config_refuse_sa(sa, "soft-packets", "less than hard-packets", report);
 	if (!is_below(sa->soft.seconds, sa->hard.seconds))
-		return refuse_sa(sa, "soft-seconds", "less than hard-seconds", report);
+		return nm_config_refuse_sa(sa, "soft-seconds", "less than hard-seconds", report);
 	/* RFC 4303 2.7: only where the length of what is padded can be read from it. */
 	if (sa->mode == NATMUX_SA_TRANSPORT && sa->tfc_pad > 0)
-		return refuse_sa(sa, "tfc-pad", "0 with mode = transport", report);
+		return nm_config_refuse_sa(sa, "tfc-pad", "0 with mode = transport", report);
 	return 0;
 }
 
@@ -195,7 +213,9 @@ int nm_config_check_sa(const struct nm_config *config, const struct nm_config_sa
 
 	if (err == 0)
 		err = check_sa_direction(sa, report);
-	return err < 0 ? err : check_sa_limits(sa, report);
+	if (err == 0)
+		err = check_sa_limits(sa, report);
+	return err < 0 ? err : nm_config_check_kernel_sa(config, sa, report);
 }
 
 static int check_sas(const struct nm_config *config, struct nm_config_report *report)
@@ -212,13 +232,13 @@ static int check_sas(const struct nm_config *config, struct nm_config_report *re
 				continue;
 			snprintf(allowed, sizeof(allowed), "one that sa \"%s\" does not have",
 				config->sas[i].name);
-			return refuse_sa(sa, "spi", allowed, report);
+			return nm_config_refuse_sa(sa, "spi", allowed, report);
 		}
 	}
 	return 0;
 }
 
-static int refuse_policy(const struct nm_config_policy *policy, const char *key_name,
+int nm_config_refuse_policy(const struct nm_config_policy *policy, const char *key_name,
 	const char *allowed, struct nm_config_report *report)
 {
 	const struct nm_config_section *section = nm_config_section_find("policy");
@@ -232,14 +252,16 @@ static int refuse_policy(const struct nm_config_policy *policy, const char *key_
 		"found %.160s, allowed is %s", value, allowed);
 }
 
-int nm_config_check_policy(const struct nm_config_policy *policy, struct nm_config_report *report)
+int nm_config_check_policy(const struct nm_config *config, const struct nm_config_policy *policy,
+	struct nm_config_report *report)
 {
 	if (policy->action == NATMUX_POLICY_PROTECT && policy->reqid == 0)
-		return refuse_policy(policy, "reqid",
+		return nm_config_refuse_policy(policy, "reqid",
 			"a number from 1 with action = protect: that of its SAs", report);
 	if (policy->action != NATMUX_POLICY_PROTECT && policy->reqid > 0)
-		return refuse_policy(policy, "reqid", "0 without action = protect", report);
-	return 0;
+		return nm_config_refuse_policy(
+			policy, "reqid", "0 without action = protect", report);
+	return nm_config_check_kernel_policy(config, policy, report);
 }
 
 static int check_policies(const struct nm_config *config, struct nm_config_report *report)
@@ -250,7 +272,7 @@ static int check_policies(const struct nm_config *config, struct nm_config_repor
 		const struct nm_config_policy *policy = &config->policies[j], *first;
 		struct natmux_policy filled;
 
-		if (nm_config_check_policy(policy, report) < 0)
+		if (nm_config_check_policy(config, policy, report) < 0)
 			return NATMUX_EINVAL;
 		nm_config_policy_fill(policy, &filled);
 		first = nm_config_policy_find(config, &filled);
@@ -258,7 +280,7 @@ static int check_policies(const struct nm_config *config, struct nm_config_repor
 			continue;
 		snprintf(allowed, sizeof(allowed),
 			"one that policy \"%s\" does not have with the same priority", first->name);
-		return refuse_policy(policy, "selector", allowed, report);
+		return nm_config_refuse_policy(policy, "selector", allowed, report);
 	}
 	return 0;
 }
@@ -269,7 +291,9 @@ int nm_config_check_esp(const struct nm_config *config, struct nm_config_report 
 		check_tun, check_mtu, check_counts, check_sas, check_policies};
 	int err = check_modes(config, report);
 
-	if (config->esp != NM_ESP_USER)
+	if (err == 0)
+		err = check_workers(config, report);
+	if (config->esp == NM_ESP_DAEMON)
 		return err;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && err == 0; i++)
 		err = checks[i](config, report);

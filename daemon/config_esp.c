@@ -54,6 +54,24 @@ void nm_config_policy_fill(const struct nm_config_policy *policy, struct natmux_
 	};
 }
 
+void nm_config_sa_order(const struct nm_config_sa *sa, uint16_t port, struct nm_sa_order *order)
+{
+	nm_config_sa_fill(sa, port, &order->config);
+	order->kernel = sa->kernel;
+}
+
+void nm_config_policy_order(const struct nm_config_policy *policy, struct nm_policy_order *order)
+{
+	nm_config_policy_fill(policy, &order->policy);
+	order->mark = policy->mark;
+	order->if_id = policy->if_id;
+}
+
+const char *nm_config_plane_sas_key(const struct nm_config *config)
+{
+	return config->esp == NM_ESP_KERNEL ? "kernel-plane.sas" : "user-plane.sas";
+}
+
 static bool is_identity(const struct nm_config_sa *sa, enum natmux_sa_direction direction,
 	uint32_t spi, const struct natmux_addr *remote)
 {

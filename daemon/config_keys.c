@@ -34,7 +34,7 @@ static const struct nm_config_word attach_words[] = {
 static const struct nm_config_word esp_words[] = {
 	{"daemon", NM_ESP_DAEMON, false},
 	{"user", NM_ESP_USER, false},
-	{"kernel", NM_ESP_KERNEL, true},
+	{"kernel", NM_ESP_KERNEL, false},
 	{NULL, 0, false},
 };
 
@@ -185,6 +185,13 @@ static const struct nm_config_key user_plane_keys[] = {
 	{"workers", NUMBER(1, 16), AT(nm_config_user_plane, workers), .initial = "1"},
 };
 
+static const struct nm_config_key kernel_plane_keys[] = {
+	{"sas", NUMBER(1, 1048576), AT(nm_config_kernel_plane, sas), .initial = "1024"},
+	{"policies", NUMBER(1, 65536), AT(nm_config_kernel_plane, policies), .initial = "1024"},
+	{"keep", TYPE(bool), AT(nm_config_kernel_plane, keep), .initial = "no", .is_live = true},
+	{"export-keys", TYPE(bool), AT(nm_config_kernel_plane, export_keys), .initial = "no"},
+};
+
 static const struct nm_config_key sa_keys[] = {
 	{"direction", WORDS(direction_words), AT(nm_config_sa, direction), .is_live = true},
 	{"mode", WORDS(mode_words), AT(nm_config_sa, mode), .initial = "tunnel", .is_live = true},
@@ -215,6 +222,13 @@ static const struct nm_config_key sa_keys[] = {
 		.is_live = true},
 	{"selectors", TYPE(selectors), LIST_AT(nm_config_sa, selectors), .unit = "selectors",
 		.initial = "", .is_live = true},
+	{"mark", TYPE(mark), AT(nm_config_sa, kernel.mark), .initial = "0", .is_live = true},
+	{"output-mark", TYPE(mark), AT(nm_config_sa, kernel.output_mark), .initial = "0",
+		.is_live = true},
+	{"if-id", NUMBER(0, UINT32_MAX), AT(nm_config_sa, kernel.if_id), .initial = "0",
+		.is_live = true},
+	{"offload", TYPE(device), TEXT_AT(nm_config_sa, kernel.offload), .initial = "",
+		.is_live = true},
 };
 
 static const struct nm_config_key policy_keys[] = {
@@ -225,6 +239,9 @@ static const struct nm_config_key policy_keys[] = {
 	{"reqid", NUMBER(0, UINT32_MAX), AT(nm_config_policy, reqid), .initial = "0",
 		.is_live = true},
 	{"selector", TYPE(selector), AT(nm_config_policy, selector), .is_live = true},
+	{"mark", TYPE(mark), AT(nm_config_policy, mark), .initial = "0", .is_live = true},
+	{"if-id", NUMBER(0, UINT32_MAX), AT(nm_config_policy, if_id), .initial = "0",
+		.is_live = true},
 };
 
 static const struct nm_config_key peer_keys[] = {
@@ -287,6 +304,7 @@ HAS_LINES(relay_keys, nm_config_relay);
 HAS_LINES(inject_keys, nm_config_inject);
 HAS_LINES(unix_keys, nm_config_unix);
 HAS_LINES(user_plane_keys, nm_config_user_plane);
+HAS_LINES(kernel_plane_keys, nm_config_kernel_plane);
 HAS_LINES(sa_keys, nm_config_sa);
 HAS_LINES(policy_keys, nm_config_policy);
 HAS_LINES(peer_keys, nm_config_peer);
@@ -310,6 +328,7 @@ const struct nm_config_section nm_config_sections[] = {
 	{"inject", KEYS(inject_keys, nm_config_inject), IN_CONFIG(inject)},
 	{"unix", KEYS(unix_keys, nm_config_unix), IN_CONFIG(unix_handoff)},
 	{"user-plane", KEYS(user_plane_keys, nm_config_user_plane), IN_CONFIG(user_plane)},
+	{"kernel-plane", KEYS(kernel_plane_keys, nm_config_kernel_plane), IN_CONFIG(kernel_plane)},
 	{"sa", KEYS(sa_keys, nm_config_sa), MANY(sas, NM_CONFIG_SAS_MAX)},
 	{"policy", KEYS(policy_keys, nm_config_policy), MANY(policies, NM_CONFIG_POLICIES_MAX)},
 	{"peer", KEYS(peer_keys, nm_config_peer), MANY(peers, NM_CONFIG_PEERS_MAX)},

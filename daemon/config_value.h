@@ -25,7 +25,7 @@ extern const struct nm_config_type nm_config_type_listen, nm_config_type_port,
 	nm_config_type_server, nm_config_type_alias, nm_config_type_endpoint, nm_config_type_host4,
 	nm_config_type_host6, nm_config_type_engine, nm_config_type_spi, nm_config_type_suite,
 	nm_config_type_file, nm_config_type_count, nm_config_type_dscp, nm_config_type_selector,
-	nm_config_type_selectors;
+	nm_config_type_selectors, nm_config_type_mark;
 
 enum { NM_CONFIG_VALUE_SIZE = 4096 /* 16 selectors, or a path with every byte escaped */ };
 

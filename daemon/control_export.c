@@ -78,12 +78,12 @@ struct export
 	uint64_t left_out;
 };
 
-static void export_sa(void *user, const struct natmux_sa_info *info)
+static void export_sa(void *user, const struct nm_sa_seen *sa)
 {
 	struct export *export = user;
 	char line[LINE_SIZE];
 
-	if (!wireshark_line(info, line)) {
+	if (!wireshark_line(sa->info, line)) {
 		export->left_out++;
 		return;
 	}
@@ -93,11 +93,11 @@ static void export_sa(void *user, const struct natmux_sa_info *info)
 
 int nm_control_sa_export(struct nm_control_call *call)
 {
-	const struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	const char *format = "wireshark";
 	struct export export = {.left_out = 0};
 
-	if (!esp || nm_control_get_text(call, "format", &format) < 0)
+	if (!plane || nm_control_get_text(call, "format", &format) < 0)
 		return NATMUX_EINVAL;
 	if (strcmp(format, "wireshark") != 0)
 		return nm_control_fail(call, "bad-argument", "\"format\" must be wireshark");
@@ -105,7 +105,7 @@ int nm_control_sa_export(struct nm_control_call *call)
 		return nm_control_fail(call, "failed",
 			"natmuxd has not kept the keys: export-keys = yes in natmux.conf");
 	export.lines = json_array();
-	natmux_esp_sas(esp, export_sa, &export);
+	nm_sa_plane_each(plane, export_sa, &export);
 	call->result = json_pack(
 		"{s:o, s:o}", "lines", export.lines, "left_out", nm_json_count(export.left_out));
 	return 0;

@@ -10,16 +10,16 @@
 #include "daemon/config_new.h"
 #include "daemon/config_value.h"
 #include "daemon/server.h"
-#include "daemon/user_plane.h"
 
-struct natmux_esp *nm_control_esp(struct nm_control_call *call)
+const struct nm_sa_plane *nm_control_sa_plane(struct nm_control_call *call)
 {
-	struct natmux_esp *esp = nm_user_plane_esp(nm_server_user_plane(call->server));
+	const struct nm_sa_plane *plane = nm_server_sa_plane(call->server);
 
-	if (!esp)
+	if (!plane)
 		nm_control_fail(call, "failed",
-			"this natmuxd has no SAs of its own: esp = user in natmux.conf");
-	return esp;
+			"this natmuxd has no SAs of its own: esp = user or esp = kernel in "
+			"natmux.conf");
+	return plane;
 }
 
 /* "replay_window" is the key replay-window. */

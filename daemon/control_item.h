@@ -5,6 +5,7 @@
 
 #include "daemon/config.h"
 #include "daemon/control_request.h"
+#include "daemon/sa_plane.h"
 
 /*
  * Reads the request's member `member`, an object whose members are keys of that section ("-" as
@@ -15,7 +16,7 @@
 int nm_control_read_item(struct nm_control_call *call, const char *member, const char *section,
 	const char *without, void *item);
 
-/* The plane that SAs and policies are for; NULL, after a word to the client, without esp = user. */
-struct natmux_esp *nm_control_esp(struct nm_control_call *call);
+/* The plane that SAs and policies are for; NULL, after a word to the client, with esp = daemon. */
+const struct nm_sa_plane *nm_control_sa_plane(struct nm_control_call *call);
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/sa_plane.h"
+
 json_t *nm_json_text(const char *text)
 {
 	json_t *json;
@@ -48,6 +50,17 @@ json_t *nm_json_spi(uint32_t spi)
 	char text[16];
 
 	snprintf(text, sizeof(text), "0x%08" PRIx32, spi);
+	return json_string(text);
+}
+
+json_t *nm_json_mark(const struct nm_sa_mark *mark)
+{
+	char text[32];
+
+	if (mark->mask == UINT32_MAX)
+		snprintf(text, sizeof(text), "0x%" PRIx32, mark->value);
+	else
+		snprintf(text, sizeof(text), "0x%" PRIx32 "/0x%" PRIx32, mark->value, mark->mask);
 	return json_string(text);
 }
 

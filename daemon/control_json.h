@@ -8,6 +8,8 @@
 #include <natmux/sa.h>
 #include <natmux/stats.h>
 
+struct nm_sa_mark;
+
 /* A string; bytes that are not UTF-8 become '?', and NULL becomes null. */
 json_t *nm_json_text(const char *text);
 
@@ -22,6 +24,9 @@ json_t *nm_json_spi(uint32_t spi);
 
 /* "in", "out" */
 const char *nm_json_direction(enum natmux_sa_direction direction);
+
+/* "0x2a", or "0x2a/0xff" where not all bits count. */
+json_t *nm_json_mark(const struct nm_sa_mark *mark);
 
 /* Every counter of struct natmux_sa_counters that is one number. */
 #define NM_SA_COUNTER_MAP(X)                                                                       \

@@ -8,6 +8,7 @@
 #include "daemon/config.h"
 #include "daemon/control_json.h"
 #include "daemon/control_request.h"
+#include "daemon/sa_plane.h"
 #include "daemon/server.h"
 #include "daemon/user_plane.h"
 
@@ -77,17 +78,17 @@ static void print_dead(const struct column *column, const struct natmux_sa_info 
 	sample(column, info, NULL, NULL, info->is_dead);
 }
 
-static void print_sa(void *user, const struct natmux_sa_info *info)
+static void print_sa(void *user, const struct nm_sa_seen *sa)
 {
 	struct column *column = user;
 
 	if (column->left == 0)
 		return;
 	column->left--;
-	column->print(column, info);
+	column->print(column, sa->info);
 }
 
-static void print_sas(FILE *out, const struct nm_config *config, const struct natmux_esp *esp)
+static void print_sas(FILE *out, const struct nm_config *config, const struct nm_sa_plane *plane)
 {
 	static const struct {
 		const char *name, *type, *help;
@@ -118,7 +119,7 @@ static void print_sas(FILE *out, const struct nm_config *config, const struct na
 
 		snprintf(name, sizeof(name), "sa_%s", columns[i].name);
 		nm_metrics_head(out, name, columns[i].type, columns[i].help);
-		natmux_esp_sas(esp, print_sa, &column);
+		nm_sa_plane_each(plane, print_sa, &column);
 	}
 }
 
@@ -148,14 +149,17 @@ static void print_device(FILE *out, const struct nm_user_plane_status *status)
 
 void nm_metrics_print_sas(FILE *out, struct nm_server *server)
 {
-	struct nm_user_plane *plane = nm_server_user_plane(server);
+	const struct nm_sa_plane *plane = nm_server_sa_plane(server);
+	struct nm_user_plane *user_plane = nm_server_user_plane(server);
 	struct nm_user_plane_status status;
 
 	if (!plane)
 		return;
-	nm_user_plane_get_status(plane, &status);
-	print_gauge(out, "sas", "SAs of the user plane.", status.sas);
-	print_gauge(out, "policies", "Policies of the user plane.", status.policies);
-	print_device(out, &status);
-	print_sas(out, nm_server_config(server), nm_user_plane_esp(plane));
+	print_gauge(out, "sas", "SAs of natmuxd.", nm_sa_plane_count(plane));
+	print_gauge(out, "policies", "Policies of natmuxd.", nm_sa_plane_policy_count(plane));
+	if (user_plane) {
+		nm_user_plane_get_status(user_plane, &status);
+		print_device(out, &status);
+	}
+	print_sas(out, nm_server_config(server), plane);
 }

@@ -16,52 +16,40 @@ static int get_policy(struct nm_control_call *call, struct nm_config_policy *pol
 	return nm_control_read_item(call, "policy", "policy", NULL, policy);
 }
 
-/* One of the same priority and selector gives way; its place in the table is ours then. */
-static int add(struct natmux_esp *esp, const struct natmux_policy *policy, bool *is_replaced)
-{
-	int err = natmux_esp_policy_add(esp, policy);
-
-	*is_replaced = err == NATMUX_EEXISTS;
-	if (!*is_replaced)
-		return err;
-	natmux_esp_policy_delete(esp, policy);
-	return natmux_esp_policy_add(esp, policy);
-}
-
 int nm_control_policy_add(struct nm_control_call *call)
 {
 	char message[NM_CONFIG_MESSAGE_SIZE] = "";
 	struct nm_config_report report = {
 		.name = "policy-add", .text = message, .size = sizeof(message)};
-	struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
+	char why[NM_SA_PLANE_WHY];
 	struct nm_config_policy policy;
-	struct natmux_policy filled;
+	struct nm_policy_order order;
 	bool is_replaced;
 	int err;
 
-	if (!esp || get_policy(call, &policy) < 0)
+	if (!plane || get_policy(call, &policy) < 0)
 		return NATMUX_EINVAL;
-	if (nm_config_check_policy(&policy, &report) < 0)
+	if (nm_config_check_policy(nm_server_config(call->server), &policy, &report) < 0)
 		return nm_control_fail(call, "bad-argument", "%s", message);
-	nm_config_policy_fill(&policy, &filled);
-	err = add(esp, &filled, &is_replaced);
+	nm_config_policy_order(&policy, &order);
+	err = nm_sa_plane_policy_replace(plane, &order, &is_replaced, why);
 	if (err < 0)
-		return nm_control_fail(
-			call, "failed", "%s: nothing was changed", natmux_strerror(err));
+		return nm_control_fail(call, "failed", "%s: nothing was changed", why);
 	call->result = json_pack("{s:b}", "replaced", (int)is_replaced);
 	return 0;
 }
 
 int nm_control_policy_delete(struct nm_control_call *call)
 {
-	struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct nm_config_policy policy;
-	struct natmux_policy filled;
+	struct nm_policy_order order;
 
-	if (!esp || get_policy(call, &policy) < 0)
+	if (!plane || get_policy(call, &policy) < 0)
 		return NATMUX_EINVAL;
-	nm_config_policy_fill(&policy, &filled);
-	if (natmux_esp_policy_delete(esp, &filled) < 0)
+	nm_config_policy_order(&policy, &order);
+	if (nm_sa_plane_policy_delete(plane, &order) < 0)
 		return nm_control_fail(
 			call, "failed", "there is no policy of that priority and selector");
 	call->result = json_object();
@@ -70,12 +58,12 @@ int nm_control_policy_delete(struct nm_control_call *call)
 
 /* A copy of all: they come in no order, and cannot be deleted while they are walked over. */
 struct all {
-	struct natmux_policy *list;
+	struct nm_policy_order *list;
 	size_t len, room;
 	bool failed;
 };
 
-static void collect(void *user, const struct natmux_policy *policy)
+static void collect(void *user, const struct nm_policy_order *policy)
 {
 	struct all *all = user;
 
@@ -97,14 +85,14 @@ static void collect(void *user, const struct natmux_policy *policy)
 
 int nm_control_policy_flush(struct nm_control_call *call)
 {
-	struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct all all = {.len = 0};
 
-	if (!esp)
+	if (!plane)
 		return NATMUX_EINVAL;
-	natmux_esp_policies(esp, collect, &all);
+	nm_sa_plane_policies(plane, collect, &all);
 	for (size_t i = 0; i < all.len && !all.failed; i++)
-		natmux_esp_policy_delete(esp, &all.list[i]);
+		nm_sa_plane_policy_delete(plane, &all.list[i]);
 	if (!all.failed)
 		call->result = json_pack("{s:o}", "deleted", nm_json_count(all.len));
 	free(all.list);
@@ -113,9 +101,10 @@ int nm_control_policy_flush(struct nm_control_call *call)
 
 static int by_priority(const void *a, const void *b)
 {
-	const struct natmux_policy *x = a, *y = b;
+	const struct nm_policy_order *x = a, *y = b;
 
-	return (x->priority > y->priority) - (x->priority < y->priority);
+	return (x->policy.priority > y->policy.priority) -
+	       (x->policy.priority < y->policy.priority);
 }
 
 static const char *action_name(enum natmux_policy_action action)
@@ -128,28 +117,35 @@ static const char *action_name(enum natmux_policy_action action)
 	return NULL;
 }
 
-static json_t *policy_json(const struct nm_config *config, const struct natmux_policy *policy)
+static json_t *policy_json(const struct nm_config *config, const struct nm_policy_order *order)
 {
+	const struct natmux_policy *policy = &order->policy;
 	const struct nm_config_policy *named = nm_config_policy_find(config, policy);
 	char text[NM_SELECTOR_TEXT];
-
-	return json_pack("{s:o, s:I, s:o, s:I, s:s}", "name",
+	json_t *json = json_pack("{s:o, s:I, s:o, s:I, s:s}", "name",
 		nm_json_text(named ? named->name : NULL), "priority", (json_int_t)policy->priority,
 		"action", nm_json_text(action_name(policy->action)), "reqid",
 		(json_int_t)policy->reqid, "selector", nm_selector_format(&policy->selector, text));
+
+	/* What only the kernel has stands there only if it is given. */
+	if (order->mark.mask > 0)
+		json_object_set_new(json, "mark", nm_json_mark(&order->mark));
+	if (order->if_id > 0)
+		json_object_set_new(json, "if_id", json_integer(order->if_id));
+	return json;
 }
 
 int nm_control_policy_list(struct nm_control_call *call)
 {
 	const struct nm_config *config = nm_server_config(call->server);
-	const struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	uint64_t limit = NM_CONTROL_SAS_MAX;
 	struct all all = {.len = 0};
 	json_t *array;
 
-	if (!esp || nm_control_get_number(call, "limit", 1, NM_CONTROL_SAS_MAX, &limit) < 0)
+	if (!plane || nm_control_get_number(call, "limit", 1, NM_CONTROL_SAS_MAX, &limit) < 0)
 		return NATMUX_EINVAL;
-	natmux_esp_policies(esp, collect, &all);
+	nm_sa_plane_policies(plane, collect, &all);
 	if (all.len > 0)
 		qsort(all.list, all.len, sizeof(*all.list), by_priority);
 	array = json_array();

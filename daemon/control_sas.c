@@ -15,7 +15,6 @@
 #include "daemon/control_json.h"
 #include "daemon/key_file.h"
 #include "daemon/server.h"
-#include "daemon/user_plane.h"
 
 /* Reads the request's "key" for that suite into `key`. */
 static int get_key(struct nm_control_call *call, enum natmux_suite suite,
@@ -35,29 +34,22 @@ static int get_key(struct nm_control_call *call, enum natmux_suite suite,
 		natmux_suite_get(suite)->name);
 }
 
-static int fail_add(struct nm_control_call *call, int err)
-{
-	if (err == NATMUX_EUNSUPPORTED)
-		return nm_control_fail(call, "failed",
-			"no engine of this machine has that suite: nothing was changed");
-	return nm_control_fail(call, "failed", "%s: nothing was changed", natmux_strerror(err));
-}
-
-static int add_sa(
-	struct nm_control_call *call, struct natmux_esp *esp, const struct nm_config_sa *sa)
+static int add_sa(struct nm_control_call *call, const struct nm_sa_plane *plane,
+	const struct nm_config_sa *sa)
 {
 	const struct nm_config *config = nm_server_config(call->server);
 	uint8_t key[NATMUX_SUITE_KEY_MAX];
-	struct natmux_sa_config filled;
+	char why[NM_SA_PLANE_WHY];
+	struct nm_sa_order order;
 	int err = get_key(call, sa->suite, key);
 
 	if (err == 0) {
-		nm_config_sa_fill(sa, config->port, &filled);
-		filled.key = key;
-		filled.key_len = natmux_suite_key_len(sa->suite);
-		err = natmux_esp_sa_add(esp, nm_server_now_ms(call->server), &filled);
+		nm_config_sa_order(sa, config->port, &order);
+		order.config.key = key;
+		order.config.key_len = natmux_suite_key_len(sa->suite);
+		err = nm_sa_plane_add(plane, &order, why);
 		if (err < 0)
-			fail_add(call, err);
+			nm_control_fail(call, "failed", "%s: nothing was changed", why);
 	}
 	sodium_memzero(key, sizeof(key));
 	return err;
@@ -68,11 +60,11 @@ int nm_control_sa_add(struct nm_control_call *call)
 	char message[NM_CONFIG_MESSAGE_SIZE] = "";
 	struct nm_config_report report = {
 		.name = "sa-add", .text = message, .size = sizeof(message)};
-	struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct nm_config_sa *sa;
 	int err = NATMUX_EINVAL;
 
-	if (!esp)
+	if (!plane)
 		return err;
 	sa = calloc(1, sizeof(*sa));
 	if (!sa)
@@ -83,10 +75,9 @@ int nm_control_sa_add(struct nm_control_call *call)
 		nm_control_fail(call, "bad-argument", "%s", message);
 		goto done;
 	}
-	err = add_sa(call, esp, sa);
+	err = add_sa(call, plane, sa);
 	if (err < 0)
 		goto done;
-	nm_user_plane_changed(nm_server_user_plane(call->server));
 	call->result = json_pack("{s:s, s:o, s:o}", "direction", nm_json_direction(sa->direction),
 		"spi", nm_json_spi(sa->spi), "remote", nm_json_addr(&sa->remote));
 done:
@@ -143,18 +134,18 @@ static bool is_wanted(const struct filter *filter, const struct natmux_sa_info *
 
 int nm_control_sa_delete(struct nm_control_call *call)
 {
-	struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct filter filter;
 	bool is_out;
 
-	if (!esp || get_filter(call, &filter) < 0)
+	if (!plane || get_filter(call, &filter) < 0)
 		return NATMUX_EINVAL;
 	is_out = filter.direction == NATMUX_SA_OUT;
 	if (!filter.has_direction || !filter.has_spi || is_out != filter.has_remote)
 		return nm_control_fail(call, "bad-argument",
 			"an SA is named by \"direction\" and \"spi\", an outbound one by its "
 			"\"remote\" as well");
-	if (natmux_esp_sa_delete(esp, filter.direction, filter.spi, &filter.remote) < 0)
+	if (nm_sa_plane_delete(plane, filter.direction, filter.spi, &filter.remote) < 0)
 		return nm_control_fail(call, "failed", "there is no such SA");
 	call->result = json_object();
 	return 0;
@@ -168,9 +159,10 @@ struct found {
 	bool failed;
 };
 
-static void collect(void *user, const struct natmux_sa_info *info)
+static void collect(void *user, const struct nm_sa_seen *sa)
 {
 	struct found *found = user;
+	const struct natmux_sa_info *info = sa->info;
 
 	if (!is_wanted(&found->filter, info) || found->failed)
 		return;
@@ -190,14 +182,14 @@ static void collect(void *user, const struct natmux_sa_info *info)
 
 int nm_control_sa_flush(struct nm_control_call *call)
 {
-	struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct found found = {.len = 0};
 
-	if (!esp || get_filter(call, &found.filter) < 0)
+	if (!plane || get_filter(call, &found.filter) < 0)
 		return NATMUX_EINVAL;
-	natmux_esp_sas(esp, collect, &found);
+	nm_sa_plane_each(plane, collect, &found);
 	for (size_t i = 0; i < found.len && !found.failed; i++)
-		natmux_esp_sa_delete(esp, found.list[i].direction, found.list[i].spi,
+		nm_sa_plane_delete(plane, found.list[i].direction, found.list[i].spi,
 			&found.list[i].added_remote);
 	if (!found.failed)
 		call->result = json_pack("{s:o}", "deleted", nm_json_count(found.len));
@@ -254,16 +246,30 @@ static json_t *ago(uint64_t now_ms, uint64_t then_ms)
 	return nm_json_count(now_ms > then_ms ? now_ms - then_ms : 0);
 }
 
-static json_t *sa_json(
-	const struct nm_config *config, uint64_t now_ms, const struct natmux_sa_info *info)
+/* What only the kernel has stands there only if it is given. */
+static void add_kernel(json_t *json, const struct nm_sa_kernel *kernel)
 {
+	if (kernel->mark.mask > 0)
+		json_object_set_new(json, "mark", nm_json_mark(&kernel->mark));
+	if (kernel->output_mark.mask > 0)
+		json_object_set_new(json, "output_mark", nm_json_mark(&kernel->output_mark));
+	if (kernel->if_id > 0)
+		json_object_set_new(json, "if_id", json_integer(kernel->if_id));
+	if (*kernel->offload)
+		json_object_set_new(json, "offload", nm_json_text(kernel->offload));
+}
+
+static json_t *sa_json(
+	const struct nm_config *config, uint64_t now_ms, const struct nm_sa_seen *seen)
+{
+	const struct natmux_sa_info *info = seen->info;
 	const struct nm_config_sa *sa =
 		nm_config_sa_find(config, info->direction, info->spi, &info->added_remote);
 	uint64_t age_ms = now_ms > info->added_ms ? now_ms - info->added_ms : 0;
-
-	return json_pack("{s:o, s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:I, s:s, s:s, "
-			 "s:o, s:b, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		"name", nm_json_text(sa ? sa->name : NULL), "direction",
+	json_t *json = json_pack(
+		"{s:o, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:I, s:s, s:s, "
+		"s:o, s:b, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"name", nm_json_text(sa ? sa->name : NULL), "plane", seen->plane, "direction",
 		nm_json_direction(info->direction), "mode", word_of("mode", (int)info->mode), "spi",
 		nm_json_spi(info->spi), "reqid", (json_int_t)info->reqid, "suite",
 		natmux_suite_get(info->suite)->name, "engine", info->engine, "local",
@@ -277,6 +283,9 @@ static json_t *sa_json(
 		"used_ago_ms", ago(now_ms, info->used_ms), "soft", lifetime_json(&info->soft),
 		"hard", lifetime_json(&info->hard), "selectors", selectors_json(info), "counters",
 		counters_json(&info->counters));
+
+	add_kernel(json, seen->kernel);
+	return json;
 }
 
 struct list {
@@ -287,30 +296,30 @@ struct list {
 	bool failed;
 };
 
-static void list_sa(void *user, const struct natmux_sa_info *info)
+static void list_sa(void *user, const struct nm_sa_seen *sa)
 {
 	struct list *list = user;
 
-	if (!is_wanted(&list->filter, info))
+	if (!is_wanted(&list->filter, sa->info))
 		return;
 	if (++list->total > list->limit)
 		return;
-	if (json_array_append_new(list->array, sa_json(list->config, list->now_ms, info)) < 0)
+	if (json_array_append_new(list->array, sa_json(list->config, list->now_ms, sa)) < 0)
 		list->failed = true;
 }
 
 int nm_control_sa_list(struct nm_control_call *call)
 {
-	const struct natmux_esp *esp = nm_control_esp(call);
+	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct list list = {.config = nm_server_config(call->server),
 		.now_ms = nm_server_now_ms(call->server),
 		.limit = NM_CONTROL_SAS_MAX};
 
-	if (!esp || get_filter(call, &list.filter) < 0 ||
+	if (!plane || get_filter(call, &list.filter) < 0 ||
 		nm_control_get_number(call, "limit", 1, NM_CONTROL_SAS_MAX, &list.limit) < 0)
 		return NATMUX_EINVAL;
 	list.array = json_array();
-	natmux_esp_sas(esp, list_sa, &list);
+	nm_sa_plane_each(plane, list_sa, &list);
 	if (list.failed)
 		json_decref(list.array);
 	else

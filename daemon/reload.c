@@ -212,9 +212,7 @@ static void apply_keepalive(struct nm_server *server, const struct nm_config *co
 
 	if (config->keepalive.mode == NATMUX_KEEPALIVE_OFF)
 		interval_ms = 0;
-	natmux_esp_set_keepalive(
-		nm_user_plane_esp(server->user_plane), nm_server_now_ms(server), interval_ms);
-	nm_user_plane_changed(server->user_plane);
+	nm_sa_plane_set_keepalive(&server->sa_plane, interval_ms);
 }
 
 /* From here on nothing may fail: everything was checked before. */
@@ -231,7 +229,7 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 		natmux_uv_set_offloads(server->net, config->gro, config->gso);
 		nm_user_plane_set_udp_offloads(server->user_plane, config->gro, config->gso);
 	}
-	if (server->user_plane)
+	if (server->sa_plane.ops)
 		apply_keepalive(server, config);
 	nm_server_apply_peers(server, before);
 	nm_server_apply_stun_servers(server, before);

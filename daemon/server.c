@@ -19,6 +19,7 @@
 #include "daemon/server_parts.h"
 #include "daemon/service.h"
 #include "daemon/user_plane.h"
+#include "daemon/user_sa_plane.h"
 
 static void fill_random(void *user, void *buf, size_t len)
 {
@@ -207,10 +208,14 @@ static int open_user_plane(struct nm_server *server)
 		.user = server,
 	};
 
+	int err;
+
 	if (server->config->esp != NM_ESP_USER)
 		return 0;
 	net_config(server, &net);
-	return nm_user_plane_open(&setup, &server->user_plane);
+	err = nm_user_plane_open(&setup, &server->user_plane);
+	server->sa_plane = nm_user_sa_plane(server->user_plane);
+	return err;
 }
 
 static int open_control(struct nm_server *server)

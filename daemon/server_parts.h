@@ -4,6 +4,7 @@
 #define NM_SERVER_PARTS_H
 
 #include <natmux/uv.h>
+#include "daemon/sa_plane.h"
 #include "daemon/server.h"
 
 struct nm_config;
@@ -22,6 +23,7 @@ struct nm_server {
 	struct natmux_uv *net;
 	struct nm_handoff_link *handoff;
 	struct nm_user_plane *user_plane; /* NULL unless esp = user */
+	struct nm_sa_plane sa_plane;      /* what has the SAs; none with esp = daemon */
 	struct nm_control *control;
 	char capabilities[128];
 	uint64_t started_ms;

@@ -25,6 +25,11 @@ struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
 	return server->user_plane;
 }
 
+const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
+{
+	return server->sa_plane.ops ? &server->sa_plane : NULL;
+}
+
 uint64_t nm_server_now_ms(const struct nm_server *server)
 {
 	return uv_now(&server->loop);

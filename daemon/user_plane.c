@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The plane as a whole: its device, its SAs, its figures. What carries packets is a lane (user_lane.c),
- * or one for each worker (user_workers.c); which SAs there are is user_sas.c's.
+ * or one for each worker (user_workers.c); which SAs there are is sa_plane_apply.c's.
  */
 #include "daemon/user_plane.h"
 
@@ -14,7 +14,7 @@
 #include "daemon/config.h"
 #include "daemon/user_bare.h"
 #include "daemon/user_lane.h"
-#include "daemon/user_sas.h"
+#include "daemon/user_sa_plane.h"
 #include "daemon/user_spread.h"
 #include "daemon/user_workers.h"
 #include "io/inner_tun.h"
@@ -215,6 +215,11 @@ struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
 	return plane ? nm_user_lane_esp(plane->lane) : NULL;
 }
 
+uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane)
+{
+	return uv_now(plane->setup.loop);
+}
+
 /* The other workers look when they go on. */
 void nm_user_plane_changed(struct nm_user_plane *plane)
 {
@@ -224,16 +229,13 @@ void nm_user_plane_changed(struct nm_user_plane *plane)
 int nm_user_plane_reload(struct nm_user_plane *plane, const struct nm_config *before,
 	struct nm_config *after, char *message, size_t size)
 {
-	struct natmux_esp *esp = nm_user_lane_esp(plane->lane);
+	struct nm_sa_plane sa_plane = nm_user_sa_plane(plane);
 	int err;
 
 	nm_user_plane_pause(plane);
-	err = nm_user_sas_apply(esp, uv_now(plane->setup.loop), before, after, message, size);
+	err = nm_sa_plane_apply(&sa_plane, after->user_plane.sas, before, after, message, size);
 	nm_user_plane_resume(plane);
-	if (err < 0 && size > 0 && message[0] == '\0')
-		snprintf(message, size, "%s: %s", after->name, natmux_strerror(err));
 	nm_config_wipe_keys(after);
-	nm_user_plane_changed(plane);
 	return err;
 }
 

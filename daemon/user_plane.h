@@ -64,9 +64,10 @@ void nm_user_plane_set_tap(
 /* The plane itself, or the leader of the workers' group; NULL for NULL. Who adds or removes SAs says so with nm_user_plane_changed(). */
 struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane);
 void nm_user_plane_changed(struct nm_user_plane *plane);
+uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane); /* the time that it has */
 
 /*
- * Makes the difference of two configurations in SAs and policies, all or nothing: user_sas.h. The
+ * Makes the difference of two configurations in SAs and policies, all or nothing: nm_sa_plane_apply(). The
  * keys of `after` are wiped.
  */
 int nm_user_plane_reload(struct nm_user_plane *plane, const struct nm_config *before,

@@ -90,3 +90,8 @@ uint64_t nm_lifetime_expire(struct natmux_esp *esp, uint64_t now_ms)
 	nm_sad_each(&esp->sad, expire_one, &expiry);
 	return expiry.next_ms;
 }
+
+void nm_lifetime_end(struct natmux_esp *esp, struct nm_sa *sa)
+{
+	end(esp, sa);
+}

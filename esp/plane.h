@@ -118,6 +118,8 @@ void nm_plane_audit(struct natmux_esp *esp, uint64_t now_ms, enum natmux_drop dr
 
 /* lifetime.c: bytes and packets of one vector; soft limits are told, hard ones end the SA. */
 void nm_lifetime_count(struct natmux_esp *esp, struct nm_sa *sa, uint64_t packets, uint64_t bytes);
+/* RFC 4303 3.3.3: no number is left, and none may come twice. */
+void nm_lifetime_end(struct natmux_esp *esp, struct nm_sa *sa);
 /* What is due by the clock. Returns when to come again. */
 uint64_t nm_lifetime_expire(struct natmux_esp *esp, uint64_t now_ms);
 

@@ -122,6 +122,7 @@ static bool is_authentic(const struct nm_open_item *item)
 static void open_vector(struct arrival *arrival, struct nm_open_item *items, size_t n)
 {
 	struct nm_sa *sa = arrival->sa;
+	uint64_t top = sa->replay.top;
 
 	nm_open(sa, items, n);
 	for (size_t i = 0; i < n; i++) {
@@ -130,11 +131,10 @@ static void open_vector(struct arrival *arrival, struct nm_open_item *items, siz
 		deliver(arrival, &items[i]);
 	}
 	/*
-	 * Only the newest number of all says where the peer is now; and bare ESP, which has no port,
-	 * does not say where it takes ESP in UDP.
+	 * Only a number above all before says where the peer is now, with a window and without; and
+	 * bare ESP, which has no port, does not say where it takes ESP in UDP.
 	 */
-	if (arrival->newest > 0 && arrival->newest == sa->replay.top &&
-		arrival->train->path.remote.port > 0)
+	if (arrival->newest > top && arrival->train->path.remote.port > 0)
 		nm_path_seen(arrival->esp, sa, arrival->now_ms, &arrival->train->path);
 }
 

@@ -66,6 +66,7 @@ static void seal_vector(struct natmux_esp *esp)
 		return;
 	if (!nm_seal(vector->sa, &esp->ivs, vector->items, n)) {
 		nm_plane_drop(esp, NATMUX_DROP_ESP_DEAD, n);
+		nm_lifetime_end(esp, vector->sa);
 		return;
 	}
 	esp->trains[esp->trains_len++] = (struct natmux_train){

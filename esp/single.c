@@ -55,6 +55,10 @@ NM_EXPORT int natmux_sa_new(const struct natmux_sa_config *config,
 		return err;
 	}
 	nm_iv_source_init(&single->ivs, random);
+	/* A key that is used again by mistake shall not meet its old IVs. */
+	if (single->sa->sequence)
+		random->fill(random->user, &single->sa->sequence->iv_base,
+			sizeof(single->sa->sequence->iv_base));
 	*result = single;
 	return 0;
 }

@@ -34,7 +34,8 @@ static bool may_be_answered(const uint8_t *packet, const struct nm_inner_info *i
 		return info->protocol != NM_PROTO_ICMP || info->transport >= info->len ||
 		       packet[info->transport] == 8 || packet[info->transport] == 0;
 	}
-	if (info->source[0] == 0xff)
+	/* Nor one that is from nobody in particular (RFC 4443 2.4 (e)). */
+	if (info->source[0] == 0xff || memcmp(info->source, (const uint8_t[16]){0}, 16) == 0)
 		return false;
 	return info->protocol != NM_PROTO_ICMPV6 || info->transport >= info->len ||
 	       packet[info->transport] >= ICMPV6_ERRORS;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <natmux/error.h>
+#include "base/bytes.h"
 #include "base/log.h"
 
 enum {
@@ -15,6 +16,7 @@ enum {
 	PACKET_MAX = 65536, /* of which only the pages in use count */
 	CONTROL = 64,       /* a traffic class and something to spare */
 	IP4_HEADER = 20,
+	IP4_FRAGMENT = 0x3fff, /* more to come, or an offset: RFC 791 3.1 */
 };
 
 struct nm_raw_esp {
@@ -156,12 +158,16 @@ const struct nm_raw_esp_status *nm_raw_esp_status(const struct nm_raw_esp *raw)
 	return &raw->status;
 }
 
-/* raw(7): an IPv4 socket gets the header, too; it is whole, for the kernel has looked at it. */
+/*
+ * raw(7): an IPv4 socket gets the header, too; it is whole, for the kernel has looked at it and has
+ * put fragments together. What is one all the same is not for ESP (RFC 4303 3.4.1).
+ */
 static bool strip_header(struct natmux_train *train)
 {
 	uint32_t header = (uint32_t)(train->data[0] & 0x0f) * 4;
 
-	if (train->len < IP4_HEADER || header < IP4_HEADER || header > train->len)
+	if (train->len < IP4_HEADER || header < IP4_HEADER || header > train->len ||
+		(nm_get16(train->data + 6) & IP4_FRAGMENT))
 		return false;
 	train->tos = train->data[1];
 	memcpy(train->path.local.ip, train->data + 16, 4);

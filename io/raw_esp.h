@@ -43,7 +43,7 @@ bool nm_raw_esp_has_more(const struct nm_raw_esp *raw);
 
 struct nm_raw_esp_status {
 	uint64_t packets, recv_calls, recv_errors;
-	uint64_t truncated; /* longer than the buffer, or shorter than their own header */
+	uint64_t truncated; /* longer than the buffer, shorter than their own header, a fragment */
 };
 
 const struct nm_raw_esp_status *nm_raw_esp_status(const struct nm_raw_esp *raw);

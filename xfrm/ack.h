@@ -10,6 +10,9 @@ struct nlmsghdr;
 
 enum { NM_XFRM_ANSWER_TEXT = 160 };
 
+/* What a kernel without ESP is told by, everywhere. */
+#define NM_XFRM_NO_ESP "this kernel has no ESP (CONFIG_INET_ESP); use esp = user"
+
 struct nm_xfrm_answer {
 	int error;          /* 0 or NATMUX_E... */
 	int os_error;       /* 0, or the positive errno it comes from; ETIMEDOUT: no answer came */

@@ -20,6 +20,9 @@ enum {
 /* enum xfrm_sa_dir, 6.10. */
 enum { NM_XFRM_SA_DIR_IN = 1, NM_XFRM_SA_DIR_OUT = 2 };
 
+/* AF_INET and AF_INET6, which are the socket API's. */
+enum { NM_AF_INET = 2, NM_AF_INET6 = 10 };
+
 /* UDP_ENCAP_ESPINUDP of <linux/udp.h>: RFC 3948. */
 enum { NM_XFRM_ENCAP_UDP = 2 };
 

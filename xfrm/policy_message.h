@@ -15,7 +15,10 @@ int nm_xfrm_policy_get(const struct nm_xfrm_policy_id *id, struct nm_xfrm_messag
 int nm_xfrm_policy_dump(struct nm_xfrm_message *message);
 int nm_xfrm_policy_flush(struct nm_xfrm_message *message); /* of the main type; all of them */
 
-/* Reads NEWPOLICY or UPDPOLICY. Of a dump also the kernel's own per-socket policies are told. */
+/*
+ * Reads NEWPOLICY or UPDPOLICY. NATMUX_ENOTFOUND: the policy of a socket (IP_XFRM_POLICY), which a
+ * dump tells too and nobody can delete; NATMUX_ETRUNCATED, NATMUX_EMALFORMED.
+ */
 int nm_xfrm_policy_decode(const struct nlmsghdr *message, struct nm_xfrm_policy *policy);
 
 #endif

@@ -137,10 +137,14 @@ bool nm_xfrm_replay_is_seen(const struct nm_xfrm_replay *replay, uint64_t n);
 void nm_xfrm_replay_mark(struct nm_xfrm_replay *replay, uint64_t n);
 
 /*
- * Empties the window and sets its size, in the form that the kernel wants for it. With `has_esn` an
- * outbound state has one too, of at least 1. NATMUX_ERANGE above NM_XFRM_WINDOW_MAX.
+ * Empties the window and sets its size, in the form that the kernel wants for it; with `has_esn` a
+ * power of two, at least 1 (an outbound state has one, too). NATMUX_ERANGE above
+ * NM_XFRM_WINDOW_MAX.
  */
 int nm_xfrm_replay_init(struct nm_xfrm_replay *replay, uint32_t window, bool has_esn);
+
+/* Counts all numbers up to `top` as received: what a window begins with whose past is not known. */
+void nm_xfrm_replay_close(struct nm_xfrm_replay *replay, uint64_t top);
 
 /*
  * Lets the outbound counter jump forward, so that no number is used twice by whoever had the key

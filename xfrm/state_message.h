@@ -39,7 +39,7 @@ int nm_xfrm_state_alloc_spi(const struct nm_xfrm_state *state, uint32_t min, uin
 /* The numbers alone. NEWAE sets `replay` of a state that is there, in the form it already has. */
 int nm_xfrm_replay_query(const struct nm_xfrm_state_id *id, struct nm_xfrm_message *message);
 int nm_xfrm_replay_set(const struct nm_xfrm_state_id *id, const struct nm_xfrm_replay *replay,
-	bool has_esn, struct nm_xfrm_message *message);
+	struct nm_xfrm_message *message);
 
 /*
  * Reads NEWSA or UPDSA (answers, dumps, events); names and keys borrow from the message.

@@ -77,7 +77,7 @@ struct natmux_esp_config {
 	const char *engine;    /* NULL: the fastest; or "ipsec-mb", "openssl", "sodium" */
 	struct natmux_random random;
 	struct natmux_log log;
-	/* Sealed trains, to be sent; borrowed. */
+	/* What the plane calls, which may not call the plane. Sealed trains, to be sent; borrowed. */
 	void (*send)(void *user, const struct natmux_train *trains, size_t n);
 	/* Opened packets, for the TUN device; borrowed. */
 	void (*deliver)(void *user, const struct natmux_gathered *packet);

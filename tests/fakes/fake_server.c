@@ -7,6 +7,7 @@
 
 #include <natmux/inner.h>
 #include "daemon/config_selector.h"
+#include "daemon/user_sa_plane.h"
 
 static struct fake_server *fake_of(const struct nm_server *server)
 {
@@ -281,6 +282,15 @@ struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
 
 /* daemon/server.h */
 
+const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
+{
+	struct fake_server *fake = fake_of(server);
+
+	if (!fake->sa_plane.ops)
+		fake->sa_plane = nm_user_sa_plane(nm_server_user_plane(server));
+	return fake->sa_plane.ops ? &fake->sa_plane : NULL;
+}
+
 struct natmux_mux *nm_server_mux(struct nm_server *server)
 {
 	return (struct natmux_mux *)server;
@@ -400,6 +410,11 @@ static struct fake_server *fake_of_plane(const struct nm_user_plane *plane)
 struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
 {
 	return plane ? fake_of_plane(plane)->esp : NULL;
+}
+
+uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane)
+{
+	return fake_of_plane(plane)->now_ms;
 }
 
 void nm_user_plane_changed(struct nm_user_plane *plane)

@@ -8,6 +8,7 @@
 
 #include <natmux/mux.h>
 #include "daemon/config.h"
+#include "daemon/sa_plane.h"
 #include "daemon/server.h"
 #include "daemon/user_plane.h"
 
@@ -30,6 +31,7 @@ struct fake_server {
 	unsigned int reloads;
 	/* A real plane without device; NULL: esp is not user. */
 	struct natmux_esp *esp;
+	struct nm_sa_plane sa_plane; /* this one, or what the test sets */
 	unsigned int plane_changes;
 	/* What the control server set. */
 	unsigned int pauses; /* that have not ended */

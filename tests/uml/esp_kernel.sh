@@ -7,26 +7,16 @@
 #
 #	tests/uml/esp_kernel.sh BUILDDIR
 set -euo pipefail
-# shellcheck source=tests/netns/common.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/../netns/common.sh"
-cases=$tests/uml/esp_cases.py
+# shellcheck source=tests/uml/kernel.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
 replays=3 forgeries=2 # of each SA
-
-wire() {
-	lab_ns kernel
-	lab_ns user
-	lab_link kernel wan user wan
-	lab_addr user wan 10.9.0.1/24 fd09::1/64
-	lab_addr kernel wan 10.9.0.2/24 fd09::2/64
-}
 
 start_kernel() {
 	"$cases" kernel >"$LAB_DIR/kernel.batch"
 	lab_ip kernel -batch "$LAB_DIR/kernel.batch"
 	lab_ip kernel route add 10.1.0.0/16 via 10.9.0.1
 	lab_ip kernel route add fd01::/16 via fd09::1
-	lab_spawn kernel hold "$cases" hold
-	lab_wait 5 grep -q ready "$(lab_log hold)"
+	uml_hold kernel
 }
 
 start_user() {
@@ -53,15 +43,8 @@ attacked() {
 	[[ $(grep -c replayed "$(lab_log "attack-$1")") -eq $("$cases" count) ]]
 }
 
-tap_begin "$@"
-lab_ns pub
-if ! lab_kernel_has_esp; then
-	echo "# no ESP in this kernel: under User-Mode Linux"
-	lab_down
-	trap - EXIT
-	exec "$tests/uml/run.sh" 240 bash "$tests/uml/esp_kernel.sh" "$NATMUX_BUILD"
-fi
-wire
+uml_begin "$1" 240
+uml_wire user kernel
 start_kernel
 start_user
 for side in kernel user; do

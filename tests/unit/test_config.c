@@ -199,6 +199,12 @@ static const char all_other[] =
 	"\texport-keys = yes\n"
 	"\tworkers = 16\n"
 	"}\n"
+	"kernel-plane {\n"
+	"\tsas = 1\n"
+	"\tpolicies = 2\n"
+	"\tkeep = yes\n"
+	"\texport-keys = yes\n"
+	"}\n"
 	"sa \"branch-in\" {\n"
 	"\tdirection = in\n"
 	"\tmode = transport\n"
@@ -223,6 +229,10 @@ static const char all_other[] =
 	"\ttfc-pad = 0\n"
 	"\tselectors = { \"src 10.2.0.0/16 dst 10.1.0.0/24 proto udp sport 500-600 "
 	"dport 4500\", \"src ::/0 dst fd01::/64 proto 47\" }\n"
+	"\tmark = 0\n"
+	"\toutput-mark = 0\n"
+	"\tif-id = 0\n"
+	"\toffload = \"\"\n"
 	"}\n"
 	"sa \"branch-out\" {\n"
 	"\tdirection = out\n"
@@ -246,18 +256,26 @@ static const char all_other[] =
 	"\tdscp = 46\n"
 	"\tecn = yes\n"
 	"\ttfc-pad = 9000\n"
+	"\tmark = 0\n"
+	"\toutput-mark = 0\n"
+	"\tif-id = 0\n"
+	"\toffload = \"\"\n"
 	"}\n"
 	"policy \"p\" {\n"
 	"\tpriority = 4294967295\n"
 	"\taction = protect\n"
 	"\treqid = 7\n"
 	"\tselector = \"src 10.1.0.0/24 dst 10.2.0.0/16\"\n"
+	"\tmark = 0\n"
+	"\tif-id = 0\n"
 	"}\n"
 	"policy \"q\" {\n"
 	"\tpriority = 0\n"
 	"\taction = discard\n"
 	"\treqid = 0\n"
 	"\tselector = \"src ::/0 dst ::/0 proto tcp dport 25\"\n"
+	"\tmark = 0\n"
+	"\tif-id = 0\n"
 	"}\n"
 	"peer \"branch\" {\n"
 	"\tremote = \"203.0.113.2:4500\"\n"
@@ -297,6 +315,45 @@ static const char all_other[] =
 	"\tprefix4 = 8\n"
 	"\tprefix6 = 128\n"
 	"}\n";
+
+/* The keys that only the kernel's plane has, which a configuration of the other may not have. */
+static void test_kernel_keys(void **state)
+{
+	static const struct {
+		const char *text;
+		struct nm_sa_mark mark;
+		const char *printed;
+	} marks[] = {
+		{"0", {0, 0}, "mark = 0\n"},
+		{"42", {42, UINT32_MAX}, "mark = 0x2a\n"},
+		{"0xFFFFFFFF", {UINT32_MAX, UINT32_MAX}, "mark = 0xffffffff\n"},
+		{"0x2a/0xff", {42, 255}, "mark = 0x2a/0xff\n"},
+		{"0/0xff", {0, 255}, "mark = 0x0/0xff\n"},
+		{"0/0xffffffff", {0, UINT32_MAX}, "mark = 0x0/0xffffffff\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
+		struct nm_config *config;
+		char text[400], *printed;
+
+		snprintf(text, sizeof(text),
+			"esp = kernel\nhandoff = none\nsa \"a\" {\ndirection = in\nspi = 256\n"
+			"suite = aes128gcm16\nkey-file = \"/k\"\nlocal = \"192.0.2.1\"\n"
+			"output-mark = 7\nif-id = 9\noffload = eth0\nmark = \"%s\"\n}\n",
+			marks[i].text);
+		config = parse(text);
+		assert_int_equal(config->sas[0].kernel.mark.value, marks[i].mark.value);
+		assert_int_equal(config->sas[0].kernel.mark.mask, marks[i].mark.mask);
+		assert_int_equal(config->sas[0].kernel.output_mark.value, 7);
+		assert_int_equal(config->sas[0].kernel.if_id, 9);
+		assert_string_equal(config->sas[0].kernel.offload, "eth0");
+		printed = print(config);
+		assert_non_null(strstr(printed, marks[i].printed));
+		free(printed);
+		nm_config_free(config);
+	}
+}
 
 static void test_every_key(void **state)
 {
@@ -647,6 +704,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_mux),
 		cmocka_unit_test(test_mux_largest),
+		cmocka_unit_test(test_kernel_keys),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_print_of_defaults),
 		cmocka_unit_test(test_spellings),

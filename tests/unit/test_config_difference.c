@@ -35,7 +35,8 @@ static void write_change(void *user, const struct nm_config_change *change)
 	"direction = in mode = tunnel spi = 0x00000101 suite = aes128gcm16 key-file = \"/k\" "     \
 	"local = \"\" remote = \"\" reqid = 0 esn = no replay-window = 1024 roam = yes "           \
 	"soft-bytes = " soft " hard-bytes = 0 soft-packets = 0 hard-packets = 0 soft-seconds = 0 " \
-	"hard-seconds = 0 df = copy dscp = copy ecn = yes tfc-pad = 0"
+	"hard-seconds = 0 df = copy dscp = copy ecn = yes tfc-pad = 0 mark = 0 output-mark = 0 "   \
+	"if-id = 0 offload = \"\""
 
 static void test_difference(void **state)
 {
@@ -77,9 +78,10 @@ static void test_difference(void **state)
 		{"esp = user\npolicy a { reqid = 1\nselector = \"dst 10.0.0.0/8\" }",
 			"esp = user\npolicy a { reqid = 2\nselector = \"dst 10.0.0.0/8\" }",
 			"2 ~ policy \"a\" [priority = 0 action = protect reqid = 1 selector = "
-			"\"src 0.0.0.0/0 dst 10.0.0.0/8\"] [priority = 0 action = protect reqid = "
+			"\"src 0.0.0.0/0 dst 10.0.0.0/8\" mark = 0 if-id = 0] [priority = 0 action "
+			"= protect reqid = "
 			"2 "
-			"selector = \"src 0.0.0.0/0 dst 10.0.0.0/8\"]\n"},
+			"selector = \"src 0.0.0.0/0 dst 10.0.0.0/8\" mark = 0 if-id = 0]\n"},
 		{"stun-server a { address = 192.0.2.1 }", "stun-server b { address = 192.0.2.1 }",
 			"0 - stun-server \"a\" [address = \"192.0.2.1:3478\"] []\n"
 			"1 + stun-server \"b\" [] [address = \"192.0.2.1:3478\"]\n"},
@@ -103,13 +105,14 @@ static void test_difference(void **state)
 }
 
 /* The only ones that a running natmuxd takes over. The rest is refused, key by key. */
-static const char *const live[] = {"gro", "gso", "log-level", "sa.direction", "sa.mode", "sa.spi",
-	"sa.suite", "sa.key-file", "sa.local", "sa.remote", "sa.reqid", "sa.esn",
-	"sa.replay-window", "sa.roam", "sa.soft-bytes", "sa.hard-bytes", "sa.soft-packets",
-	"sa.hard-packets", "sa.soft-seconds", "sa.hard-seconds", "sa.df", "sa.dscp", "sa.ecn",
-	"sa.tfc-pad", "sa.selectors", "policy.priority", "policy.action", "policy.reqid",
-	"policy.selector", "peer.remote", "peer.alias", "stun-server.address", "stun.responder",
-	"stun.refresh", "keepalive.mode", "keepalive.interval", "limits.flow-new",
+static const char *const live[] = {"gro", "gso", "log-level", "kernel-plane.keep", "sa.mark",
+	"sa.output-mark", "sa.if-id", "sa.offload", "policy.mark", "policy.if-id", "sa.direction",
+	"sa.mode", "sa.spi", "sa.suite", "sa.key-file", "sa.local", "sa.remote", "sa.reqid",
+	"sa.esn", "sa.replay-window", "sa.roam", "sa.soft-bytes", "sa.hard-bytes",
+	"sa.soft-packets", "sa.hard-packets", "sa.soft-seconds", "sa.hard-seconds", "sa.df",
+	"sa.dscp", "sa.ecn", "sa.tfc-pad", "sa.selectors", "policy.priority", "policy.action",
+	"policy.reqid", "policy.selector", "peer.remote", "peer.alias", "stun-server.address",
+	"stun.responder", "stun.refresh", "keepalive.mode", "keepalive.interval", "limits.flow-new",
 	"limits.flow-answered", "limits.flow-idle", "limits.ike-rate", "limits.ike-burst",
 	"limits.ike-rate-all", "limits.ike-burst-all", "limits.stun-rate", "limits.stun-burst",
 	"limits.stun-rate-all", "limits.stun-burst-all", "limits.prefix4", "limits.prefix6"};

@@ -442,6 +442,39 @@ static void test_too_big(void **state)
 	stop();
 }
 
+/* A super-packet of segments that do not fit: its sender hears of it, with DF and without. */
+static void test_too_big_super(void **state)
+{
+	static uint8_t packet[10000];
+	struct natmux_inner inner = {
+		.data = packet,
+		.offload = {.kind = NATMUX_OFFLOAD_UDP,
+			.needs_checksum = 1,
+			.header_len = 28,
+			.segment = 1411,
+			.checksum_start = 20,
+			.checksum_offset = 6},
+	};
+
+	(void)state;
+	for (int has_df = 0; has_df < 2; has_df++) {
+		start();
+		inner.len = make_udp(packet, 28 + 4 * 1411 + 9);
+		packet[6] = has_df ? 0x40 : 0;
+		natmux_esp_output(a, 0, &inner, 1);
+		assert_int_equal(trains_n, 0);
+		assert_int_equal(drops[NATMUX_DROP_OUT_TOO_BIG], 5);
+		assert_int_equal(delivered_n, 1);
+		assert_int_equal(nm_get16(delivered + 26), 1438);
+		/* An octet less of payload, and they fit. */
+		inner.offload.segment = 1410;
+		natmux_esp_output(a, 0, &inner, 1);
+		assert_int_equal(trains_n, 1);
+		inner.offload.segment = 1411;
+		stop();
+	}
+}
+
 /* IPv6 fits with 1280 octets into any path, and senders are not asked for less (RFC 8200 5). */
 static void test_too_big6(void **state)
 {
@@ -486,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_lifetimes),
 		cmocka_unit_test(test_transport),
 		cmocka_unit_test(test_too_big),
+		cmocka_unit_test(test_too_big_super),
 		cmocka_unit_test(test_too_big6),
 	};
 

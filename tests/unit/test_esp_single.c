@@ -135,12 +135,41 @@ static void test_refusals(void **state)
 	assert_null(sa);
 }
 
+static uint8_t seed;
+
+static void fill_with_seed(void *user, void *buf, size_t len)
+{
+	(void)user;
+	memset(buf, seed, len);
+}
+
+/* A key that is used again by mistake does not meet its old IVs (RFC 4106 3.1). */
+static void test_ivs_begin_anywhere(void **state)
+{
+	const struct natmux_random random = {.fill = fill_with_seed};
+	struct natmux_sa_config config = config_of(NATMUX_SUITE_AES128GCM16, NATMUX_SA_OUT);
+
+	(void)state;
+	for (seed = 0; seed < 2; seed++) {
+		struct natmux_sa *sa;
+
+		packets[seed] = (struct natmux_esp_packet){
+			.data = memory[seed], .size = ROOM, .len = 1, .next_header = 4};
+		assert_int_equal(natmux_sa_new(&config, &random, &sa), 0);
+		assert_int_equal(natmux_sa_seal(sa, &packets[seed], 1), 1);
+		natmux_sa_free(sa);
+	}
+	assert_memory_equal(memory[0], memory[1], 8); /* SPI and number 1, both times */
+	assert_memory_not_equal(memory[0] + 8, memory[1] + 8, 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip_of_every_suite),
 		cmocka_unit_test(test_what_comes_to_nothing),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_ivs_begin_anywhere),
 	};
 
 	if (sodium_init() < 0)

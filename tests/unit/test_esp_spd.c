@@ -184,6 +184,69 @@ static void test_too_many_shapes(void **state)
 	nm_spd_done(&spd);
 }
 
+/* Prefixes that end within an octet: the last octet in and the first out, on both sides. */
+static void test_odd_prefixes(void **state)
+{
+	static const struct {
+		const char *prefix, *in[2], *out[2];
+	} cases[] = {
+		{"10.176.0.0/12", {"10.176.0.0", "10.191.255.255"},
+			{"10.175.255.255", "10.192.0.0"}},
+		{"10.160.0.0/11", {"10.160.0.0", "10.191.255.255"},
+			{"10.159.255.255", "10.192.0.0"}},
+		{"128.0.0.0/1", {"128.0.0.0", "255.255.255.255"}, {"127.255.255.255", "0.0.0.0"}},
+		{"10.1.2.254/31", {"10.1.2.254", "10.1.2.255"}, {"10.1.2.253", "10.1.3.0"}},
+		{"fdb0::/12", {"fdb0::", "fdbf:ffff::1"}, {"fdaf:ffff::1", "fdc0::"}},
+		{"fd00::fe/127", {"fd00::fe", "fd00::ff"}, {"fd00::fd", "fd00::100"}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct natmux_policy policy =
+			policy_of(1, cases[i].prefix, cases[i].prefix, 0, any_ports);
+		struct packet packet;
+		struct nm_spd spd;
+
+		assert_int_equal(nm_spd_init(&spd, 2, key), 0);
+		assert_int_equal(nm_spd_add(&spd, &policy), 0);
+		for (int j = 0; j < 2; j++) {
+			make_packet(&packet, cases[i].in[j], cases[i].in[!j], NM_PROTO_UDP, 1);
+			assert_non_null(nm_spd_find(&spd, &packet.info));
+			make_packet(&packet, cases[i].in[j], cases[i].out[j], NM_PROTO_UDP, 1);
+			assert_null(nm_spd_find(&spd, &packet.info));
+			make_packet(&packet, cases[i].out[j], cases[i].in[j], NM_PROTO_UDP, 1);
+			assert_null(nm_spd_find(&spd, &packet.info));
+		}
+		nm_spd_done(&spd);
+	}
+}
+
+/* Policies of one shape and key, which differ in ranges of ports: whichever goes, the others stay. */
+static void test_one_of_many_goes(void **state)
+{
+	enum { MANY = 4 };
+
+	(void)state;
+	for (uint16_t gone = 0; gone < MANY; gone++) {
+		struct natmux_policy policies[MANY];
+		struct packet packet;
+		struct nm_spd spd;
+
+		assert_int_equal(nm_spd_init(&spd, MANY, key), 0);
+		for (uint16_t i = 0; i < MANY; i++) {
+			policies[i] = policy_of(i, "10.0.0.0/8", "10.0.0.0/8", NM_PROTO_UDP,
+				(struct natmux_ports){10 * i, 10 * i + 5});
+			assert_int_equal(nm_spd_add(&spd, &policies[i]), 0);
+		}
+		assert_int_equal(nm_spd_delete(&spd, &policies[gone]), 0);
+		for (uint16_t i = 0; i < MANY; i++) {
+			make_packet(&packet, "10.1.1.1", "10.2.2.2", NM_PROTO_UDP, 10 * i + 5);
+			assert_int_equal(nm_spd_find(&spd, &packet.info) == NULL, i == gone);
+		}
+		nm_spd_done(&spd);
+	}
+}
+
 enum { LIST = 200 };
 
 static struct natmux_prefix random_prefix(void)
@@ -296,6 +359,8 @@ int main(void)
 		cmocka_unit_test(test_fragment_has_no_ports),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_too_many_shapes),
+		cmocka_unit_test(test_odd_prefixes),
+		cmocka_unit_test(test_one_of_many_goes),
 		cmocka_unit_test(test_against_a_list),
 	};
 

@@ -232,6 +232,52 @@ static void test_window_goes_on(void **state)
 	assert_int_equal(delivered, 3);
 }
 
+/* Where ESN comes or goes the end of the numbers is another: an SA does not inherit that. */
+static void test_end_of_numbers_is_its_own(void **state)
+{
+	struct natmux_sa_config config = make_config(NATMUX_SA_OUT, key_a);
+
+	(void)state;
+	config.sequence = UINT32_MAX - 2;
+	add(&config);
+	assert_int_equal(sent_number(), UINT32_MAX - 1);
+	config.has_esn = true;
+	config.sequence = 0;
+	add(&config);
+	assert_int_equal(sent_number(), UINT32_MAX);
+	send_one();
+	assert_true(wire_len > 0);
+	assert_int_equal(nm_get32(wire + 4), 0);
+	assert_int_equal(sent_number(), 1);
+	/* And back: 32 bits have no room for any more. */
+	config.has_esn = false;
+	add(&config);
+	send_one();
+	assert_int_equal(wire_len, 0);
+}
+
+/* Told to have seen more than its predecessor has, it does not go back to what that one knew. */
+static void test_window_does_not_go_back(void **state)
+{
+	struct natmux_sa_config out = make_config(NATMUX_SA_OUT, key_a);
+	struct natmux_sa_config in = make_config(NATMUX_SA_IN, key_a);
+
+	(void)state;
+	add(&out);
+	add(&in);
+	send_one();
+	receive(wire, wire_len, 2);
+	assert_int_equal(delivered, 1);
+	in.sequence = 3;
+	add(&in);
+	for (unsigned int number = 2; number <= 5; number++) {
+		send_one();
+		receive(wire, wire_len, 2);
+		assert_int_equal(delivered, number <= 3 ? 1 : number - 2);
+	}
+	assert_int_equal(drops[NATMUX_DROP_ESP_REPLAY], 2);
+}
+
 static void look_at_path(void *user, const struct natmux_sa_info *info)
 {
 	if (info->direction == NATMUX_SA_OUT)
@@ -406,6 +452,10 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(test_numbers_go_on, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_numbers_begin_anew, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_window_goes_on, begin, end, &no),
+		cmocka_unit_test_prestate_setup_teardown(
+			test_end_of_numbers_is_its_own, begin, end, &no),
+		cmocka_unit_test_prestate_setup_teardown(
+			test_window_does_not_go_back, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_place_goes_on, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_place_is_handed_on, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_place_is_told, begin, end, &no),

@@ -124,7 +124,16 @@ static void test_receive(void **state)
 }
 
 /* Lies about a packet that the kernel would not tell. */
-static enum { SHORT_HEADER, LONG_HEADER, SHORT_PACKET, TRUNCATED, STRANGE_NAME, LIES } lie;
+static enum {
+	SHORT_HEADER,
+	LONG_HEADER,
+	SHORT_PACKET,
+	TRUNCATED,
+	FIRST_FRAGMENT,
+	LAST_FRAGMENT,
+	STRANGE_NAME,
+	LIES
+} lie;
 
 static void tell_lie(struct mmsghdr *msg)
 {
@@ -135,6 +144,8 @@ static void tell_lie(struct mmsghdr *msg)
 	case LONG_HEADER: packet[0] = 0x4f; break;
 	case SHORT_PACKET: msg->msg_len = 19; break;
 	case TRUNCATED: msg->msg_hdr.msg_flags |= MSG_TRUNC; break;
+	case FIRST_FRAGMENT: packet[6] |= 0x20; break;
+	case LAST_FRAGMENT: packet[7] |= 0x01; break;
 	case STRANGE_NAME: ((struct sockaddr *)msg->msg_hdr.msg_name)->sa_family = AF_UNIX; break;
 	case LIES: break;
 	}
@@ -158,7 +169,7 @@ static void test_lies(void **state)
 		send_esp(AF_INET, "127.0.0.1", 0, small, sizeof(small));
 		assert_int_equal(nm_raw_esp_recv(raw, trains, 8), 0);
 	}
-	assert_int_equal(nm_raw_esp_status(raw)->truncated, 4);
+	assert_int_equal(nm_raw_esp_status(raw)->truncated, 6);
 	assert_int_equal(nm_raw_esp_status(raw)->recv_errors, 1);
 	assert_int_equal(nm_raw_esp_status(raw)->packets, 0);
 	/* And then all is well again. */

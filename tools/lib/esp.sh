@@ -4,18 +4,28 @@
 # Gateways of tools/lib/netns.sh whose natmuxd does ESP itself: keys, SAs and policies of natmux.conf
 # for both ends of a tunnel.
 
+# esp_octets SUITE: of key material.
+esp_octets() {
+	local octets=0
+	case $1 in
+	aes[0-9]*) octets=${1:3:3} && octets=$((octets / 8)) ;;
+	chacha20poly1305) octets=32 ;;
+	esac
+	case $1 in
+	*gcm* | *gmac | chacha*) echo $((octets + 4)) ;; # and a salt
+	*-sha1) echo $((octets + 20)) ;;
+	*-sha*) echo $((octets + ${1##*-sha} / 8)) ;;
+	*) echo "esp_octets: $1?" >&2; return 1 ;;
+	esac
+}
+
 # esp_keys NAME [SUITE]: new keys of a tunnel, one for each direction.
 esp_keys() {
 	local way octets
-	case ${2:-aes128gcm16} in
-	aes128gcm* | aes128gmac) octets=20 ;;
-	aes256gcm* | aes256gmac | chacha20poly1305) octets=36 ;;
-	aes128-sha256) octets=48 ;;
-	*) echo "esp_keys: ${2}?" >&2; return 1 ;;
-	esac
+	octets=$(esp_octets "${2:-aes128gcm16}") || return 1
 	mkdir -p "$LAB_DIR/keys"
 	for way in ab ba; do
-		(umask 077 && od -An -v -tx1 -N$octets /dev/urandom | tr -d ' \n' >"$LAB_DIR/keys/$1-$way")
+		(umask 077 && od -An -v -tx1 -N"$octets" /dev/urandom | tr -d ' \n' >"$LAB_DIR/keys/$1-$way")
 	done
 }
 

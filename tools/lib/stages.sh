@@ -174,8 +174,12 @@ stage_interop() {
 }
 
 stage_uml() {
-	check configure setup_gcc && check build compile build &&
-		check_lines esp_kernel tests/uml/esp_kernel.sh build
+	local name
+
+	check configure setup_gcc && check build compile build || return
+	for name in esp_kernel esp_live; do
+		check_lines $name tests/uml/$name.sh build
+	done
 }
 
 stage_demo() {

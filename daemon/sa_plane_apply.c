@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The difference of two configurations, as calls of the plane. */
-#include "daemon/user_sas.h"
+/* The difference of two configurations, as calls of a plane. */
+#include "daemon/sa_plane.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
 
@@ -10,23 +11,20 @@
 #include "daemon/config_message.h"
 
 struct change {
-	struct natmux_esp *esp;
-	uint64_t now_ms;
+	const struct nm_sa_plane *plane;
+	uint32_t sas_max;
 	const struct nm_config *before, *after;
 	struct nm_config_report report;
+	char why[NM_SA_PLANE_WHY];
 };
 
 static int refuse(
 	struct change *change, const char *section_name, const char *title, uint32_t line, int err)
 {
 	char path[NM_CONFIG_KEY_SIZE];
-	const char *why =
-		err == NATMUX_EUNSUPPORTED
-			? "found a suite that no engine of this machine has, allowed is another"
-			: natmux_strerror(err);
 
 	nm_config_key_path(nm_config_section_find(section_name), title, NULL, path);
-	nm_config_refuse(&change->report, line, path, "%s (nothing was changed)", why);
+	nm_config_refuse(&change->report, line, path, "%s (nothing was changed)", change->why);
 	return err;
 }
 
@@ -44,20 +42,20 @@ static bool is_sa_changed(const struct change *change, const struct nm_config_sa
 	return !before || !nm_config_item_is_same(nm_config_section_find("sa"), before, sa);
 }
 
-/* A wrong key or a suite without engine is found before the first SA is touched. */
+/* What the plane does not take is found before the first SA is touched. */
 static int check_sas(struct change *change)
 {
 	const struct nm_config *after = change->after;
 
 	for (size_t i = 0; i < after->sas_len; i++) {
 		const struct nm_config_sa *sa = &after->sas[i];
-		struct natmux_sa_config config;
+		struct nm_sa_order order;
 		int err;
 
 		if (!is_sa_changed(change, sa))
 			continue;
-		nm_config_sa_fill(sa, after->port, &config);
-		err = natmux_esp_sa_check(change->esp, &config);
+		nm_config_sa_order(sa, after->port, &order);
+		err = nm_sa_plane_check(change->plane, &order, change->why);
 		if (err < 0)
 			return refuse(change, "sa", sa->name, sa->line, err);
 	}
@@ -71,10 +69,11 @@ struct count {
 	uint32_t staying; /* of these: in the file */
 };
 
-static void count_sa(void *user, const struct natmux_sa_info *info)
+static void count_sa(void *user, const struct nm_sa_seen *sa)
 {
 	struct count *count = user;
 	const struct change *change = count->change;
+	const struct natmux_sa_info *info = sa->info;
 	const struct natmux_addr *remote = &info->added_remote;
 
 	count->there++;
@@ -88,15 +87,15 @@ static void count_sa(void *user, const struct natmux_sa_info *info)
 /* Whether there is room; `together`: for old and new at a time. */
 static int check_room(struct change *change, bool *together)
 {
-	uint32_t most = change->after->user_plane.sas, coming;
+	uint32_t most = change->sas_max, coming;
 	struct count count = {.change = change};
 
-	natmux_esp_sas(change->esp, count_sa, &count);
+	nm_sa_plane_each(change->plane, count_sa, &count);
 	coming = (uint32_t)change->after->sas_len - count.staying;
 	*together = count.there + coming <= most;
 	if (count.there - count.leaving + coming <= most)
 		return 0;
-	nm_config_refuse(&change->report, 0, "user-plane.sas",
+	nm_config_refuse(&change->report, 0, nm_config_plane_sas_key(change->after),
 		"found %" PRIu32 " beside %" PRIu32 " that natmuxctl added, allowed are %" PRIu32
 		" in all (nothing was changed)",
 		(uint32_t)change->after->sas_len, count.there - count.leaving - count.staying,
@@ -110,13 +109,13 @@ static int add_sas(struct change *change)
 
 	for (size_t i = 0; i < after->sas_len; i++) {
 		const struct nm_config_sa *sa = &after->sas[i];
-		struct natmux_sa_config config;
+		struct nm_sa_order order;
 		int err;
 
 		if (!is_sa_changed(change, sa))
 			continue;
-		nm_config_sa_fill(sa, after->port, &config);
-		err = natmux_esp_sa_add(change->esp, change->now_ms, &config);
+		nm_config_sa_order(sa, after->port, &order);
+		err = nm_sa_plane_add(change->plane, &order, change->why);
 		if (err < 0)
 			return refuse(change, "sa", sa->name, sa->line, err);
 	}
@@ -132,7 +131,7 @@ static void remove_sas(struct change *change)
 
 		/* NATMUX_ENOTFOUND: natmuxctl was first. */
 		if (!find_sa(change->after, sa))
-			natmux_esp_sa_delete(change->esp, sa->direction, sa->spi, &sa->remote);
+			nm_sa_plane_delete(change->plane, sa->direction, sa->spi, &sa->remote);
 	}
 }
 
@@ -151,7 +150,7 @@ static int change_sas(struct change *change, bool together)
 
 /* What was done to policies, so that it can be undone. */
 struct step {
-	struct natmux_policy policy;
+	struct nm_policy_order order;
 	bool is_add;
 };
 
@@ -160,15 +159,17 @@ struct steps {
 	size_t len;
 };
 
-static void undo(struct natmux_esp *esp, struct steps *steps)
+static void undo(struct change *change, struct steps *steps)
 {
+	char why[NM_SA_PLANE_WHY];
+
 	while (steps->len > 0) {
 		const struct step *step = &steps->list[--steps->len];
 
 		if (step->is_add)
-			natmux_esp_policy_delete(esp, &step->policy);
+			nm_sa_plane_policy_delete(change->plane, &step->order);
 		else
-			natmux_esp_policy_add(esp, &step->policy);
+			nm_sa_plane_policy_add(change->plane, &step->order, why);
 	}
 }
 
@@ -188,27 +189,18 @@ static void remove_policies(struct change *change, struct steps *steps)
 	const struct nm_config *before = change->before;
 
 	for (size_t i = 0; before && i < before->policies_len; i++) {
+		const struct nm_config_policy *policy = &before->policies[i];
 		struct step step = {.is_add = false};
 
-		nm_config_policy_fill(&before->policies[i], &step.policy);
-		if (is_same_policy(&before->policies[i], find_policy(change->after, &step.policy)))
+		nm_config_policy_order(policy, &step.order);
+		if (is_same_policy(policy, find_policy(change->after, &step.order.policy)))
 			continue;
-		if (natmux_esp_policy_delete(change->esp, &step.policy) == 0)
+		if (nm_sa_plane_policy_delete(change->plane, &step.order) == 0)
 			steps->list[steps->len++] = step;
 	}
 }
 
 /* One that natmuxctl added at the same place gives way. */
-static int add_policy(struct natmux_esp *esp, const struct natmux_policy *policy)
-{
-	int err = natmux_esp_policy_add(esp, policy);
-
-	if (err != NATMUX_EEXISTS)
-		return err;
-	natmux_esp_policy_delete(esp, policy);
-	return natmux_esp_policy_add(esp, policy);
-}
-
 static int add_policies(struct change *change, struct steps *steps)
 {
 	const struct nm_config *after = change->after;
@@ -216,12 +208,14 @@ static int add_policies(struct change *change, struct steps *steps)
 	for (size_t i = 0; i < after->policies_len; i++) {
 		const struct nm_config_policy *policy = &after->policies[i];
 		struct step step = {.is_add = true};
+		bool is_replaced;
 		int err;
 
-		nm_config_policy_fill(policy, &step.policy);
-		if (is_same_policy(find_policy(change->before, &step.policy), policy))
+		nm_config_policy_order(policy, &step.order);
+		if (is_same_policy(find_policy(change->before, &step.order.policy), policy))
 			continue;
-		err = add_policy(change->esp, &step.policy);
+		err = nm_sa_plane_policy_replace(
+			change->plane, &step.order, &is_replaced, change->why);
 		if (err < 0)
 			return refuse(change, "policy", policy->name, policy->line, err);
 		steps->list[steps->len++] = step;
@@ -242,15 +236,15 @@ static int change_policies(struct change *change, struct steps *steps)
 	remove_policies(change, steps);
 	err = add_policies(change, steps);
 	if (err < 0)
-		undo(change->esp, steps);
+		undo(change, steps);
 	return err;
 }
 
-int nm_user_sas_apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_config *before,
-	const struct nm_config *after, char *message, size_t size)
+int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
+	const struct nm_config *before, const struct nm_config *after, char *message, size_t size)
 {
-	struct change change = {.esp = esp,
-		.now_ms = now_ms,
+	struct change change = {.plane = plane,
+		.sas_max = sas_max,
 		.before = before,
 		.after = after,
 		.report = {.name = after->name, .text = message, .size = size}};
@@ -268,8 +262,10 @@ int nm_user_sas_apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_c
 	if (err == 0) {
 		err = change_sas(&change, together);
 		if (err < 0)
-			undo(esp, &steps);
+			undo(&change, &steps);
 	}
 	free(steps.list);
+	if (err < 0 && size > 0 && message[0] == '\0')
+		snprintf(message, size, "%s: %s", after->name, natmux_strerror(err));
 	return err;
 }

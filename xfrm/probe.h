@@ -3,8 +3,8 @@
  * What the running kernel's XFRM knows, found by asking and not by its version: distributions
  * backport, and a kernel passes over attributes that it does not know without a word.
  */
-#ifndef NM_XFRM_FEATURES_H
-#define NM_XFRM_FEATURES_H
+#ifndef NM_XFRM_PROBE_H
+#define NM_XFRM_PROBE_H
 
 #include "xfrm/session.h"
 

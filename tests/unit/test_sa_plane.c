@@ -6,9 +6,41 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/user_sas.h"
+#include "daemon/config.h"
+#include "daemon/user_plane.h"
+#include "daemon/user_sa_plane.h"
+#include "tests/fakes/fake_sa_plane.h"
 
 static struct natmux_esp *esp;
+
+/* daemon/user_plane.h: a plane without device. */
+
+struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
+{
+	return plane ? esp : NULL;
+}
+
+uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane)
+{
+	(void)plane;
+	return 1000;
+}
+
+static unsigned int changes;
+
+void nm_user_plane_changed(struct nm_user_plane *plane)
+{
+	(void)plane;
+	changes++;
+}
+
+static int apply(const struct nm_config *before, const struct nm_config *after, char message[512])
+{
+	static char somebody;
+	struct nm_sa_plane plane = nm_user_sa_plane((struct nm_user_plane *)&somebody);
+
+	return nm_sa_plane_apply(&plane, after->user_plane.sas, before, after, message, 512);
+}
 
 static void ignore_trains(void *user, const struct natmux_train *trains, size_t n)
 {
@@ -118,7 +150,7 @@ static int change(const char *before_text, const char *after_text, char message[
 	/* As they are in a running natmuxd: what was before has no keys any more. */
 	if (before)
 		nm_config_wipe_keys(before);
-	err = nm_user_sas_apply(esp, 1000, before, after, message, 512);
+	err = apply(before, after, message);
 	nm_config_free(before);
 	nm_config_free(after);
 	return err;
@@ -189,13 +221,13 @@ static void test_key_changes(void **state)
 	config.sequence = 1000;
 	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), 0);
 	nm_config_wipe_keys(first);
-	assert_int_equal(nm_user_sas_apply(esp, 0, first, again, message, sizeof(message)), 0);
+	assert_int_equal(apply(first, again, message), 0);
 	natmux_esp_sas(esp, find_sequence, &sequence);
 	assert_int_equal(sequence, 1000);
 	/* Only the file's content is another. */
 	other->sas[0].key[0] ^= 1;
 	other->sas[0].key_mark[0] ^= 1;
-	assert_int_equal(nm_user_sas_apply(esp, 0, again, other, message, sizeof(message)), 0);
+	assert_int_equal(apply(again, other, message), 0);
 	natmux_esp_sas(esp, find_sequence, &sequence);
 	assert_int_equal(sequence, 0);
 	natmux_esp_free(esp);
@@ -293,6 +325,95 @@ static void test_nothing_or_all(void **state)
 	natmux_esp_free(esp);
 }
 
+/* Whatever call a plane fails in, its reason is told, and nothing has changed but for SAs. */
+static void test_any_failure(void **state)
+{
+	static const char before_text[] = IN("a", 256, "") POLICY("p", 1, 8, "reqid = 7\n");
+	static const char after_text[] =
+		IN("a", 256, "soft-bytes = 9\n") IN("b", 257, "") POLICY("q", 2, 9, "reqid = 7\n");
+	static const struct {
+		unsigned int call;
+		const char *message;
+	} cases[] = {
+		{1, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)"},
+		{2, "natmux.conf:9: sa \"b\": the moon is full (nothing was changed)"},
+		{3, "natmux.conf:14: policy \"q\": the moon is full (nothing was changed)"},
+		/* sa_check was wrong: to be told all the same. */
+		{4, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)"},
+	};
+	struct nm_config *before = parse(before_text), *after = parse(after_text);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fake_sa_plane fake = {.sas_len = 0};
+		struct nm_sa_plane plane = fake_sa_plane(&fake);
+		char message[512];
+
+		assert_int_equal(
+			nm_sa_plane_apply(&plane, 4, NULL, before, message, sizeof(message)), 0);
+		fake.calls = 0;
+		fake.fail_at = cases[i].call;
+		fake.fail_with = NATMUX_ESYSTEM;
+		fake.fail_why = "the moon is full";
+		assert_int_equal(
+			nm_sa_plane_apply(&plane, 4, before, after, message, sizeof(message)),
+			NATMUX_ESYSTEM);
+		assert_string_equal(message, cases[i].message);
+		assert_int_equal(fake.sas_len, 1);
+		assert_int_equal(fake.sas[0].config.soft.bytes, 0);
+		assert_int_equal(nm_sa_plane_count(&plane), 1);
+		assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
+		assert_int_equal(fake.policies[0].policy.priority, 1);
+	}
+	nm_config_free(before);
+	nm_config_free(after);
+}
+
+/* A plane that says no more than an error is spoken for. */
+static void test_reasons(void **state)
+{
+	struct fake_sa_plane fake = {.fail_at = 1, .fail_with = NATMUX_EFULL};
+	struct nm_sa_plane plane = fake_sa_plane(&fake);
+	struct nm_sa_order order = {.config.spi = 256};
+	char why[NM_SA_PLANE_WHY] = "old";
+
+	(void)state;
+	assert_int_equal(nm_sa_plane_add(&plane, &order, why), NATMUX_EFULL);
+	assert_string_equal(why, "table or queue is full");
+	assert_int_equal(nm_sa_plane_add(&plane, &order, why), 0);
+	assert_string_equal(why, "");
+	nm_sa_plane_set_keepalive(&plane, 7000);
+	assert_int_equal(fake.keepalive_ms, 7000);
+}
+
+/* The user plane has no marks and says so, and what it does leaves its clock right. */
+static void test_user_plane_words(void **state)
+{
+	static char somebody;
+	struct nm_sa_plane plane = nm_user_sa_plane((struct nm_user_plane *)&somebody);
+	struct nm_sa_order marks[4] = {{.kernel.mark = {1, 1}}, {.kernel.output_mark = {0, 1}},
+		{.kernel.if_id = 1}, {.kernel.offload = "eth0"}};
+	struct nm_policy_order policies[2] = {{.mark = {0, 1}}, {.if_id = 1}};
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	assert_null(nm_user_sa_plane(NULL).ops);
+	make_plane(4, 4);
+	for (size_t i = 0; i < 4; i++) {
+		natmux_sa_config_init(&marks[i].config);
+		assert_int_equal(nm_sa_plane_check(&plane, &marks[i], why), NATMUX_EINVAL);
+		assert_int_equal(nm_sa_plane_add(&plane, &marks[i], why), NATMUX_EINVAL);
+		assert_non_null(strstr(why, "the user plane has none"));
+	}
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(nm_sa_plane_policy_add(&plane, &policies[i], why), NATMUX_EINVAL);
+	assert_int_equal(nm_sa_plane_count(&plane) + nm_sa_plane_policy_count(&plane), 0);
+	changes = 0;
+	nm_sa_plane_set_keepalive(&plane, 1000);
+	assert_int_equal(changes, 1);
+	natmux_esp_free(esp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +422,9 @@ int main(void)
 		cmocka_unit_test(test_beside_others),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_nothing_or_all),
+		cmocka_unit_test(test_any_failure),
+		cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_user_plane_words),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/fakes/fake_sa_plane.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <natmux/error.h>
+
+static int fails(struct fake_sa_plane *fake, char why[static NM_SA_PLANE_WHY])
+{
+	if (++fake->calls != fake->fail_at)
+		return 0;
+	if (fake->fail_why)
+		snprintf(why, NM_SA_PLANE_WHY, "%s", fake->fail_why);
+	return fake->fail_with;
+}
+
+static bool is_same_ip(const struct natmux_addr *a, const struct natmux_addr *b)
+{
+	struct natmux_addr x = *a, y = *b;
+
+	x.port = y.port = 0;
+	return natmux_addr_equal(&x, &y);
+}
+
+static struct nm_sa_order *find(struct fake_sa_plane *fake, enum natmux_sa_direction direction,
+	uint32_t spi, const struct natmux_addr *remote)
+{
+	for (size_t i = 0; i < fake->sas_len; i++) {
+		const struct natmux_sa_config *config = &fake->sas[i].config;
+
+		if (config->direction == direction && config->spi == spi &&
+			(direction == NATMUX_SA_IN || is_same_ip(&config->path.remote, remote)))
+			return &fake->sas[i];
+	}
+	return NULL;
+}
+
+static int sa_check(void *self, const struct nm_sa_order *order, char why[static NM_SA_PLANE_WHY])
+{
+	(void)order;
+	return fails(self, why);
+}
+
+static int sa_add(void *self, const struct nm_sa_order *order, char why[static NM_SA_PLANE_WHY])
+{
+	struct fake_sa_plane *fake = self;
+	struct nm_sa_order *place =
+		find(fake, order->config.direction, order->config.spi, &order->config.path.remote);
+	int err = fails(fake, why);
+
+	if (err == 0 && !place && fake->sas_len == FAKE_SA_PLANE_MAX)
+		err = NATMUX_EFULL;
+	if (err < 0)
+		return err;
+	if (!place)
+		place = &fake->sas[fake->sas_len++];
+	*place = *order;
+	return 0;
+}
+
+static int sa_delete(void *self, enum natmux_sa_direction direction, uint32_t spi,
+	const struct natmux_addr *remote)
+{
+	struct fake_sa_plane *fake = self;
+	struct nm_sa_order *place = find(fake, direction, spi, remote);
+
+	if (!place)
+		return NATMUX_ENOTFOUND;
+	*place = fake->sas[--fake->sas_len];
+	return 0;
+}
+
+static void sas(void *self, nm_sa_each *each, void *user)
+{
+	const struct fake_sa_plane *fake = self;
+
+	for (size_t i = 0; i < fake->sas_len; i++) {
+		const struct natmux_sa_config *config = &fake->sas[i].config;
+		const struct natmux_sa_info info = {.direction = config->direction,
+			.spi = config->spi,
+			.reqid = config->reqid,
+			.suite = config->suite,
+			.engine = "fake",
+			.soft = config->soft,
+			.hard = config->hard,
+			.dscp = config->dscp,
+			.path = config->path,
+			.added_remote = config->path.remote};
+		const struct nm_sa_seen seen = {"fake", &info, &fake->sas[i].kernel};
+
+		each(user, &seen);
+	}
+}
+
+static struct nm_policy_order *find_policy(
+	struct fake_sa_plane *fake, const struct nm_policy_order *order)
+{
+	for (size_t i = 0; i < fake->policies_len; i++)
+		if (fake->policies[i].policy.priority == order->policy.priority &&
+			memcmp(&fake->policies[i].policy.selector, &order->policy.selector,
+				sizeof(order->policy.selector)) == 0)
+			return &fake->policies[i];
+	return NULL;
+}
+
+static int policy_add(
+	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
+{
+	struct fake_sa_plane *fake = self;
+	int err = fails(fake, why);
+
+	if (err == 0 && find_policy(fake, order))
+		err = NATMUX_EEXISTS;
+	if (err == 0 && fake->policies_len == FAKE_SA_PLANE_MAX)
+		err = NATMUX_EFULL;
+	if (err == 0)
+		fake->policies[fake->policies_len++] = *order;
+	return err;
+}
+
+static int policy_delete(void *self, const struct nm_policy_order *order)
+{
+	struct fake_sa_plane *fake = self;
+	struct nm_policy_order *place = find_policy(fake, order);
+
+	if (!place)
+		return NATMUX_ENOTFOUND;
+	*place = fake->policies[--fake->policies_len];
+	return 0;
+}
+
+static void policies(void *self, nm_policy_each *each, void *user)
+{
+	const struct fake_sa_plane *fake = self;
+
+	for (size_t i = 0; i < fake->policies_len; i++)
+		each(user, &fake->policies[i]);
+}
+
+static void set_keepalive(void *self, uint32_t keepalive_ms)
+{
+	struct fake_sa_plane *fake = self;
+
+	fake->keepalive_ms = keepalive_ms;
+}
+
+struct nm_sa_plane fake_sa_plane(struct fake_sa_plane *fake)
+{
+	static const struct nm_sa_plane_ops ops = {
+		.name = "fake",
+		.sa_check = sa_check,
+		.sa_add = sa_add,
+		.sa_delete = sa_delete,
+		.sas = sas,
+		.policy_add = policy_add,
+		.policy_delete = policy_delete,
+		.policies = policies,
+		.set_keepalive = set_keepalive,
+	};
+
+	return (struct nm_sa_plane){&ops, fake};
+}
