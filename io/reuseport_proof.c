@@ -84,7 +84,7 @@ static int receive_probe(struct proof *proof, const struct nm_reuseport_probe *p
 	if (n == (ssize_t)probe->len && memcmp(got, probe->payload, probe->len) == 0)
 		return 0;
 	snprintf(proof->why, NM_REUSEPORT_PROOF_WHY,
-		"a datagram for socket %u of the group went elsewhere", probe->socket);
+		"a datagram for socket %u of the group went elsewhere (is lo up?)", probe->socket);
 	return NATMUX_ESYSTEM;
 }
 
