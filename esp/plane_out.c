@@ -244,7 +244,8 @@ static void apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_plane
 
 	switch (flow->policy->action) {
 	case NATMUX_POLICY_PROTECT:
-		if (sa && !nm_usage_is_dead(sa->usage) && sa->path.remote.family != NATMUX_FAMILY_NONE) {
+		if (sa && !nm_usage_is_dead(sa->usage) &&
+			sa->path.remote.family != NATMUX_FAMILY_NONE) {
 			protect(esp, now_ms, sa, split);
 			return;
 		}

@@ -58,7 +58,8 @@ bool nm_seal(
 	struct nm_sa *sa, struct nm_iv_source *source, const struct nm_seal_item *items, size_t n)
 {
 	struct nm_engine_job jobs[NM_ENGINE_VECTOR];
-	uint64_t sequence = nm_usage_is_dead(sa->usage) ? 0 : nm_sequence_take(sa->sequence, (uint32_t)n);
+	uint64_t sequence =
+		nm_usage_is_dead(sa->usage) ? 0 : nm_sequence_take(sa->sequence, (uint32_t)n);
 	uint64_t bytes = 0;
 
 	if (sequence == 0) {
