@@ -17,6 +17,7 @@ const char nm_ctl_sa_help[] =
 	"      keys of \"sa\" in natmux.conf(5), among them:\n"
 	"        remote ADDR:PORT  local ADDR  reqid N  mode tunnel|transport  esn yes\n"
 	"        replay-window N  roam yes|port-only|no  dscp N|copy  tfc-pad N\n"
+	"        df copy|set|clear  too-big tell|cut  dummy SECONDS  resync yes|no\n"
 	"        limit byte-soft|byte-hard|packet-soft|packet-hard|time-soft|time-hard N\n"
 	"        sel src PREFIX dst PREFIX [proto P [sport PORTS] [dport PORTS]]\n"
 	"  sa del dir in spi SPI; sa del dir out spi SPI remote ADDR\n"

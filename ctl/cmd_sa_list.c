@@ -159,17 +159,21 @@ static void print_modes(struct nm_ctl *ctl, const json_t *sa)
 	nm_print(ctl, "  suite       %s by %s, %s mode%s\n", nm_get_text(sa, "suite"),
 		nm_get_text(sa, "engine"), nm_get_text(sa, "mode"),
 		nm_get_bool(sa, "esn") ? ", ESN" : "");
-	if (is_in)
-		nm_print(ctl, "  window      %llu packets, roam %s\n", count(sa, "replay_window"),
-			nm_get_text(sa, "roam"));
-	else if (json_is_integer(dscp))
-		nm_print(ctl, "  header      df %s, dscp %llu, ecn %s, tfc-pad %llu\n",
-			nm_get_text(sa, "df"), count(sa, "dscp"),
-			nm_get_bool(sa, "ecn") ? "yes" : "no", count(sa, "tfc_pad"));
+	if (is_in) {
+		nm_print(ctl, "  window      %llu packets, roam %s, resync %s\n",
+			count(sa, "replay_window"), nm_get_text(sa, "roam"),
+			nm_get_bool(sa, "resync") ? "yes" : "no");
+		return;
+	}
+	nm_print(ctl, "  header      df %s, dscp ", nm_get_text(sa, "df"));
+	if (json_is_integer(dscp))
+		nm_print(ctl, "%llu", count(sa, "dscp"));
 	else
-		nm_print(ctl, "  header      df %s, dscp copy, ecn %s, tfc-pad %llu\n",
-			nm_get_text(sa, "df"), nm_get_bool(sa, "ecn") ? "yes" : "no",
-			count(sa, "tfc_pad"));
+		nm_print(ctl, "copy");
+	nm_print(ctl, ", ecn %s\n", nm_get_bool(sa, "ecn") ? "yes" : "no");
+	nm_print(ctl, "  path        MTU %llu, too-big %s, tfc-pad %llu, dummy %llu\n",
+		count(sa, "path_mtu"), nm_get_text(sa, "too_big"), count(sa, "tfc_pad"),
+		count(sa, "dummy"));
 }
 
 /* What only SAs of the kernel have, and few of them. */

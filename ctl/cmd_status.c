@@ -26,6 +26,22 @@ static void print_config(struct nm_ctl *ctl, const json_t *result)
 		(unsigned long long)nm_get_count(config, "flows_max"));
 }
 
+static void print_join(struct nm_ctl *ctl, const json_t *join)
+{
+	char since[NM_PRINT_TEXT];
+
+	if (!json_is_object(join))
+		return;
+	nm_print_duration(nm_get_count(join, "for_ms"), since);
+	if (nm_get_bool(join, "joined"))
+		nm_print(ctl, "  %-14s %s (process %llu, user number %llu) for %s\n", "joined",
+			nm_get_text(join, "daemon"), (unsigned long long)nm_get_count(join, "pid"),
+			(unsigned long long)nm_get_count(join, "uid"), since);
+	else
+		nm_print(
+			ctl, "  %-14s for %s: %s\n", "not joined", since, nm_get_text(join, "why"));
+}
+
 static void print_mapped(struct nm_ctl *ctl, const json_t *entry)
 {
 	nm_print(ctl, "  %-14s %s, seen by %s for %s%s\n", "mapped address",
@@ -143,6 +159,7 @@ void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 		(unsigned long long)nm_get_count(result, "pid"),
 		nm_print_duration(nm_get_count(result, "uptime_ms"), up));
 	print_config(ctl, result);
+	print_join(ctl, json_object_get(result, "join"));
 	print_user_plane(ctl, json_object_get(result, "user_plane"));
 	print_all_mapped(ctl, json_object_get(result, "mapped"));
 	fputc('\n', ctl->out);

@@ -37,7 +37,7 @@ enum {
 /* How natmux gets at the port. */
 enum nm_attach {
 	NM_ATTACH_OWN,
-	NM_ATTACH_JOIN, /* a word that is known, and refused by this version */
+	NM_ATTACH_JOIN, /* the IKE daemon has it, and natmux joins */
 };
 
 /* What happens to ESP. */
@@ -75,6 +75,11 @@ struct nm_config_inject {
 	uint32_t lines[1];
 };
 
+struct nm_config_join {
+	char user[NM_CONFIG_USER_SIZE]; /* whose sockets are joined */
+	uint32_t lines[1];
+};
+
 struct nm_config_unix {
 	char path[NM_CONFIG_PATH_SIZE]; /* absolute */
 	uint32_t clients;               /* at most so many at a time */
@@ -99,7 +104,8 @@ struct nm_config_user_plane {
 	bool offload;                             /* super-packets between us and the TUN device */
 	bool export_keys;                         /* keys are kept, for natmuxctl sa export */
 	uint32_t workers;                         /* the main thread among them */
-	uint32_t lines[12];
+	bool mss_clamp;                           /* TCP's segments fit from the start */
+	uint32_t lines[13];
 };
 
 struct nm_config_kernel_plane {
@@ -133,13 +139,16 @@ struct nm_config_sa {
 	int16_t dscp; /* -1: copied */
 	bool ecn;
 	uint32_t tfc_pad;
+	enum natmux_too_big too_big;
+	uint32_t dummy_s; /* 0: none */
+	bool resync;
 	struct natmux_selector selectors[NM_CONFIG_SELECTORS_MAX];
 	size_t selectors_len;
 	struct nm_sa_kernel kernel;
 	uint8_t *key; /* in the configuration's locked memory; NULL: not read, or wiped already */
 	size_t key_len;
 	uint8_t key_mark[NM_CONFIG_MARK_SIZE]; /* a digest; zeros: not read */
-	uint32_t lines[26];
+	uint32_t lines[29];
 };
 
 struct nm_config_policy {
@@ -214,6 +223,7 @@ struct nm_config {
 	uint32_t lines[15];
 	struct nm_config_relay relay;
 	struct nm_config_inject inject;
+	struct nm_config_join join;
 	struct nm_config_unix unix_handoff;
 	struct nm_config_user_plane user_plane;
 	struct nm_config_kernel_plane kernel_plane;

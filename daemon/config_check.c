@@ -68,7 +68,9 @@ static int check_device(const struct nm_config *config, struct nm_config_report 
 	const char *tun = nm_config_tun(config);
 	char quoted[NM_CONFIG_QUOTE_SIZE];
 
-	if (config->handoff == NM_HANDOFF_INJECT && !*config->device)
+	/* What is joined is steered: its program tells injected packets by their interface. */
+	if (config->attach == NM_ATTACH_OWN && config->handoff == NM_HANDOFF_INJECT &&
+		!*config->device)
 		return nm_config_refuse(report, line_of(config, "", "device", "handoff"), "device",
 			"found \"\", allowed with handoff = inject is the name of the interface "
 			"that carries the port");
@@ -77,6 +79,28 @@ static int check_device(const struct nm_config *config, struct nm_config_report 
 			"found %s, the TUN device of the handoff, allowed is the interface that "
 			"carries the port",
 			nm_config_quote(config->device, quoted));
+	return 0;
+}
+
+/* The daemon keeps its IKE and ESP. */
+static int check_join(const struct nm_config *config, struct nm_config_report *report)
+{
+	if (config->attach != NM_ATTACH_JOIN)
+		return 0;
+	if (config->esp != NM_ESP_DAEMON)
+		return nm_config_refuse(report, line_of(config, "", "esp", "attach"), "esp",
+			"found %s, allowed with attach = join is daemon: ESP stays with the IKE "
+			"daemon",
+			config->esp == NM_ESP_USER ? "user" : "kernel");
+	if (config->handoff == NM_HANDOFF_RELAY || config->handoff == NM_HANDOFF_UNIX)
+		return nm_config_refuse(report, line_of(config, "", "handoff", "attach"), "handoff",
+			"found %s, allowed with attach = join is inject or none: IKE stays with "
+			"the IKE daemon",
+			config->handoff == NM_HANDOFF_RELAY ? "relay" : "unix");
+	if (!*config->join.user)
+		return nm_config_refuse(report, line_of(config, "join", "user", "user"),
+			"join.user",
+			"found \"\", allowed is the user that the IKE daemon's sockets belong to");
 	return 0;
 }
 
@@ -338,8 +362,8 @@ static int check_lifetimes(const struct nm_config *config, struct nm_config_repo
 int nm_config_check(const struct nm_config *config, struct nm_config_report *report)
 {
 	static int (*const checks[])(const struct nm_config *, struct nm_config_report *) = {
-		check_listen, check_device, check_relay, check_peers, check_servers, check_paths,
-		check_lifetimes, nm_config_check_esp};
+		check_listen, check_device, check_join, check_relay, check_peers, check_servers,
+		check_paths, check_lifetimes, nm_config_check_esp};
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (checks[i](config, report) < 0)

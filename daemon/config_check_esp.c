@@ -27,7 +27,7 @@ static int check_modes(const struct nm_config *config, struct nm_config_report *
 
 	if (config->esp != NM_ESP_DAEMON)
 		return 0;
-	if (config->handoff == NM_HANDOFF_NONE)
+	if (config->attach == NM_ATTACH_OWN && config->handoff == NM_HANDOFF_NONE)
 		return nm_config_refuse(report, nm_config_line_of(config, "", "handoff"), "handoff",
 			"found none, allowed with esp = daemon is relay, inject or unix");
 	if (config->sas_len > 0)
@@ -170,14 +170,14 @@ static int check_sa_path(const struct nm_config *config, const struct nm_config_
 /* Lists are for what comes in: what goes out has been looked at by policies. */
 static int check_sa_direction(const struct nm_config_sa *sa, struct nm_config_report *report)
 {
-	static const char *const of_in[] = {"replay-window", "roam", "selectors"};
-	static const char *const of_out[] = {"df", "dscp", "tfc-pad"};
+	static const char *const of_in[] = {"replay-window", "roam", "selectors", "resync", NULL};
+	static const char *const of_out[] = {"df", "dscp", "tfc-pad", "too-big", "dummy", NULL};
 	bool is_out = sa->direction == NATMUX_SA_OUT;
 	const char *const *wrong = is_out ? of_in : of_out;
 
-	for (size_t i = 0; i < 3; i++)
-		if (!is_default(sa, wrong[i]))
-			return nm_config_refuse_sa(sa, wrong[i],
+	for (; *wrong; wrong++)
+		if (!is_default(sa, *wrong))
+			return nm_config_refuse_sa(sa, *wrong,
 				is_out ? "one with direction = in only"
 				       : "one with direction = out only",
 				report);

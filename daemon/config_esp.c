@@ -40,6 +40,9 @@ void nm_config_sa_fill(
 	filled->dscp = sa->dscp;
 	filled->no_ecn = !sa->ecn;
 	filled->tfc_pad = (uint16_t)sa->tfc_pad;
+	filled->too_big = sa->too_big;
+	filled->dummy_seconds = (uint16_t)sa->dummy_s;
+	filled->no_resync = !sa->resync;
 	filled->selectors = sa->selectors;
 	filled->selectors_len = sa->selectors_len;
 }

@@ -22,12 +22,13 @@ static_assert(sizeof(enum nm_attach) == sizeof(int) && sizeof(enum nm_esp) == si
 		      sizeof(enum natmux_sa_mode) == sizeof(int) &&
 		      sizeof(enum natmux_roam) == sizeof(int) &&
 		      sizeof(enum natmux_df) == sizeof(int) &&
+		      sizeof(enum natmux_too_big) == sizeof(int) &&
 		      sizeof(enum natmux_policy_action) == sizeof(int),
 	"enums are ints");
 
 static const struct nm_config_word attach_words[] = {
 	{"own", NM_ATTACH_OWN, false},
-	{"join", NM_ATTACH_JOIN, true},
+	{"join", NM_ATTACH_JOIN, false},
 	{NULL, 0, false},
 };
 
@@ -87,6 +88,11 @@ static const struct nm_config_word roam_words[] = {
 	{NULL, 0, false},
 };
 
+static const struct nm_config_word too_big_words[] = {
+	{"tell", NATMUX_TOO_BIG_TELL, false},
+	{"cut", NATMUX_TOO_BIG_CUT, false},
+	{NULL, 0, false},
+};
 static const struct nm_config_word df_words[] = {
 	{"copy", NATMUX_DF_COPY, false},
 	{"set", NATMUX_DF_SET, false},
@@ -162,6 +168,10 @@ static const struct nm_config_key inject_keys[] = {
 	{"tun", TYPE(tun), TEXT_AT(nm_config_inject, tun), .initial = "natmux0"},
 };
 
+static const struct nm_config_key join_keys[] = {
+	{"user", TYPE(user), TEXT_AT(nm_config_join, user), .initial = "root"},
+};
+
 static const struct nm_config_key unix_keys[] = {
 	{"path", TYPE(path), TEXT_AT(nm_config_unix, path), .initial = "/run/natmux/handoff.sock"},
 	{"clients", NUMBER(1, 64), AT(nm_config_unix, clients), .initial = "8"},
@@ -183,6 +193,7 @@ static const struct nm_config_key user_plane_keys[] = {
 	{"offload", TYPE(bool), AT(nm_config_user_plane, offload), .initial = "yes"},
 	{"export-keys", TYPE(bool), AT(nm_config_user_plane, export_keys), .initial = "no"},
 	{"workers", NUMBER(1, 16), AT(nm_config_user_plane, workers), .initial = "1"},
+	{"mss-clamp", TYPE(bool), AT(nm_config_user_plane, mss_clamp), .initial = "no"},
 };
 
 static const struct nm_config_key kernel_plane_keys[] = {
@@ -220,6 +231,11 @@ static const struct nm_config_key sa_keys[] = {
 	{"ecn", TYPE(bool), AT(nm_config_sa, ecn), .initial = "yes", .is_live = true},
 	{"tfc-pad", NUMBER(0, 9000), .unit = "bytes", AT(nm_config_sa, tfc_pad), .initial = "0",
 		.is_live = true},
+	{"too-big", WORDS(too_big_words), AT(nm_config_sa, too_big), .initial = "tell",
+		.is_live = true},
+	{"dummy", NUMBER(0, 3600), .unit = "seconds", AT(nm_config_sa, dummy_s), .initial = "0",
+		.is_live = true},
+	{"resync", TYPE(bool), AT(nm_config_sa, resync), .initial = "yes", .is_live = true},
 	{"selectors", TYPE(selectors), LIST_AT(nm_config_sa, selectors), .unit = "selectors",
 		.initial = "", .is_live = true},
 	{"mark", TYPE(mark), AT(nm_config_sa, kernel.mark), .initial = "0", .is_live = true},
@@ -302,6 +318,7 @@ static const struct nm_config_key limits_keys[] = {
 HAS_LINES(root_keys, nm_config);
 HAS_LINES(relay_keys, nm_config_relay);
 HAS_LINES(inject_keys, nm_config_inject);
+HAS_LINES(join_keys, nm_config_join);
 HAS_LINES(unix_keys, nm_config_unix);
 HAS_LINES(user_plane_keys, nm_config_user_plane);
 HAS_LINES(kernel_plane_keys, nm_config_kernel_plane);
@@ -326,6 +343,7 @@ const struct nm_config_section nm_config_sections[] = {
 	{"", KEYS(root_keys, nm_config)},
 	{"relay", KEYS(relay_keys, nm_config_relay), IN_CONFIG(relay)},
 	{"inject", KEYS(inject_keys, nm_config_inject), IN_CONFIG(inject)},
+	{"join", KEYS(join_keys, nm_config_join), IN_CONFIG(join)},
 	{"unix", KEYS(unix_keys, nm_config_unix), IN_CONFIG(unix_handoff)},
 	{"user-plane", KEYS(user_plane_keys, nm_config_user_plane), IN_CONFIG(user_plane)},
 	{"kernel-plane", KEYS(kernel_plane_keys, nm_config_kernel_plane), IN_CONFIG(kernel_plane)},

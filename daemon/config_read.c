@@ -96,7 +96,8 @@ static int refuse_value(
 		nm_config_allowed(key, allowed));
 }
 
-static int check_user(const struct nm_config_key *key, uint32_t line, const char *text)
+static int check_user(
+	const struct nm_config_key *key, uint32_t line, const char *path, const char *text)
 {
 	char quoted[NM_CONFIG_QUOTE_SIZE];
 
@@ -104,7 +105,7 @@ static int check_user(const struct nm_config_key *key, uint32_t line, const char
 		return 0;
 	if (reading->world.user_exists(text))
 		return 0;
-	return nm_config_refuse(&reading->report, line, key->name,
+	return nm_config_refuse(&reading->report, line, path,
 		"found %s, allowed is \"\" or a user of this machine",
 		nm_config_quote(text, quoted));
 }
@@ -145,7 +146,7 @@ static int read_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result
 	if (key->type->parse(key, text, field) < 0)
 		return refuse_value(key, line, path, text);
 	*(const char **)result = text; /* libconfuse keeps a copy, which nobody reads */
-	return check_user(key, line, text);
+	return check_user(key, line, path, text);
 }
 
 /* What is not there has its default; keys without one have to be there. */
@@ -348,6 +349,13 @@ static void finish_listen(struct nm_config *config)
 		config->listen[i].port = config->port;
 }
 
+/* A daemon that keeps its port needs no handoff, but back what natmux gets by mistake. */
+static void finish_handoff(struct nm_config *config)
+{
+	if (config->attach == NM_ATTACH_JOIN && nm_config_line_of(config, "", "handoff") == 0)
+		config->handoff = NM_HANDOFF_INJECT;
+}
+
 static int read_text(struct reader *reader, size_t len)
 {
 	int err = nm_config_text_clean(&reader->text, len, &reader->report);
@@ -357,6 +365,7 @@ static int read_text(struct reader *reader, size_t len)
 	if (err < 0)
 		return err;
 	finish_listen(reader->config);
+	finish_handoff(reader->config);
 	err = nm_config_check(reader->config, &reader->report);
 	/* Last of all: a mistake elsewhere is told before a file is looked at. */
 	if (err == 0 && reader->world.read_key)

@@ -268,7 +268,7 @@ static json_t *sa_json(
 	uint64_t age_ms = now_ms > info->added_ms ? now_ms - info->added_ms : 0;
 	json_t *json = json_pack(
 		"{s:o, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:I, s:s, s:s, "
-		"s:o, s:b, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:b, s:i, s:s, s:i, s:b, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", nm_json_text(sa ? sa->name : NULL), "plane", seen->plane, "direction",
 		nm_json_direction(info->direction), "mode", word_of("mode", (int)info->mode), "spi",
 		nm_json_spi(info->spi), "reqid", (json_int_t)info->reqid, "suite",
@@ -278,11 +278,13 @@ static json_t *sa_json(
 		"replay_window", (json_int_t)info->replay_window, "roam",
 		word_of("roam", (int)info->roam), "df", word_of("df", (int)info->df), "dscp",
 		info->dscp < 0 ? json_string("copy") : json_integer(info->dscp), "ecn",
-		(int)!info->no_ecn, "tfc_pad", (int)info->tfc_pad, "dead", (int)info->is_dead,
-		"sequence", nm_json_count(info->sequence), "age_ms", nm_json_count(age_ms),
-		"used_ago_ms", ago(now_ms, info->used_ms), "soft", lifetime_json(&info->soft),
-		"hard", lifetime_json(&info->hard), "selectors", selectors_json(info), "counters",
-		counters_json(&info->counters));
+		(int)!info->no_ecn, "tfc_pad", (int)info->tfc_pad, "too_big",
+		word_of("too-big", (int)info->too_big), "dummy", (int)info->dummy_seconds, "resync",
+		(int)!info->no_resync, "path_mtu", (json_int_t)info->path_mtu, "dead",
+		(int)info->is_dead, "sequence", nm_json_count(info->sequence), "age_ms",
+		nm_json_count(age_ms), "used_ago_ms", ago(now_ms, info->used_ms), "soft",
+		lifetime_json(&info->soft), "hard", lifetime_json(&info->hard), "selectors",
+		selectors_json(info), "counters", counters_json(&info->counters));
 
 	add_kernel(json, seen->kernel);
 	return json;

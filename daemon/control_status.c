@@ -9,6 +9,7 @@
 #include "daemon/config.h"
 #include "daemon/control_json.h"
 #include "daemon/control_request.h"
+#include "daemon/join.h"
 #include "daemon/server.h"
 #include "daemon/user_plane.h"
 
@@ -151,6 +152,24 @@ static json_t *user_plane_json(struct nm_server *server)
 		"workers_why", nm_json_text(status.workers_why));
 }
 
+/* Whose port it is with attach = join; null without. */
+static json_t *join_json(struct nm_server *server)
+{
+	struct nm_join *join = nm_server_join(server);
+	struct nm_join_status status;
+
+	if (!join)
+		return json_null();
+	nm_join_get_status(join, &status);
+	return json_pack("{s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "joined", (int)status.is_joined,
+		"daemon", nm_json_text(status.is_joined ? status.name : NULL), "pid",
+		status.is_joined ? json_integer(status.pid) : json_null(), "uid",
+		status.is_joined ? json_integer(status.uid) : json_null(), "why",
+		nm_json_text(status.is_joined ? NULL : status.why), "joins",
+		nm_json_count(status.joins), "for_ms",
+		nm_json_count(nm_server_now_ms(server) - status.since_ms));
+}
+
 int nm_control_status(struct nm_control_call *call)
 {
 	struct nm_server *server = call->server;
@@ -159,12 +178,13 @@ int nm_control_status(struct nm_control_call *call)
 
 	nm_server_sockets(server, add_socket, &sockets);
 	natmux_mux_servers(mux, add_mapped, &mapped);
-	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
 		natmux_version(), "pid", (json_int_t)getpid(), "uptime_ms",
 		nm_json_count(nm_server_now_ms(server) - nm_server_started_ms(server)), "config",
 		config_json(nm_server_config(server)), "capabilities",
 		nm_json_text(nm_server_capabilities(server)), "flows", flow_counts(mux), "sockets",
-		sockets, "mapped", mapped, "user_plane", user_plane_json(server));
+		sockets, "mapped", mapped, "user_plane", user_plane_json(server), "join",
+		join_json(server));
 	return 0;
 }
 

@@ -66,6 +66,11 @@ void nm_handoff_aliases(struct nm_handoff_link *handoff,
 		handoff->kind->aliases(handoff, each, user);
 }
 
+uint32_t nm_handoff_interface(struct nm_handoff_link *handoff)
+{
+	return handoff && handoff->kind->interface ? handoff->kind->interface(handoff) : 0;
+}
+
 uint32_t nm_handoff_flows_max(const struct nm_config *config)
 {
 	const struct nm_config_relay *relay = &config->relay;

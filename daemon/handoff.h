@@ -36,6 +36,7 @@ struct nm_handoff_kind {
 		struct nm_handoff_link *handoff, uint32_t flow, const struct natmux_addr *alias);
 	void (*aliases)(struct nm_handoff_link *handoff,
 		void (*each)(void *user, const struct nm_server_alias *alias), void *user);
+	uint32_t (*interface)(struct nm_handoff_link *handoff); /* NULL where there is none */
 };
 
 /* Each kind's struct begins with this. */
@@ -63,6 +64,9 @@ int nm_handoff_alias_reserve(
 /* Calls `each` for every alias in use; `peer` is left NULL. */
 void nm_handoff_aliases(struct nm_handoff_link *handoff,
 	void (*each)(void *user, const struct nm_server_alias *alias), void *user);
+
+/* The number of the TUN device that packets are injected through; 0: there is none. */
+uint32_t nm_handoff_interface(struct nm_handoff_link *handoff);
 
 /* How many flows the configured handoff can tell apart; UINT32_MAX: any number. */
 uint32_t nm_handoff_flows_max(const struct nm_config *config);

@@ -3,6 +3,7 @@
  * The two handoffs through a TUN device, relay and inject: the device on the loop, and whether
  * this machine lets injected packets through. What is in the packets is dispatcher/'s business.
  */
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
@@ -26,6 +27,7 @@ struct tun_handoff {
 	struct nm_tun *tun;
 	struct nm_relay *relay;   /* of relay */
 	struct nm_inject *inject; /* of inject */
+	uint32_t interface;       /* the device's number; asked before system calls are few */
 	uv_poll_t poll;
 };
 
@@ -185,6 +187,23 @@ static int read_rp_filter(const char *name)
 	return value;
 }
 
+/*
+ * The larger of "all" and the device's own counts (ip-sysctl): 2 on our own device makes strict
+ * filtering loose there, and nowhere else. /proc/sys may be read-only: then it stays as it is.
+ */
+static void loosen_rp_filter(const char *tun)
+{
+	char path[80];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", tun);
+	file = fopen(path, "we");
+	if (!file)
+		return;
+	fputs("2", file);
+	fclose(file);
+}
+
 static bool listens_on_ipv4(const struct nm_config *config)
 {
 	for (size_t i = 0; i < config->listen_len; i++)
@@ -193,23 +212,31 @@ static bool listens_on_ipv4(const struct nm_config *config)
 	return false;
 }
 
-/* Whether the machine lets injected packets reach the daemon; says in the log what stands in the way. */
+/*
+ * Whether the machine lets injected packets reach the daemon; says in the log what stands in the
+ * way. Where the port is joined that is one ESP packet in 2^32: no reason not to start.
+ */
 static int check_inject(const struct nm_handoff_setup *setup, const char *tun)
 {
+	bool joins = setup->config->attach == NM_ATTACH_JOIN;
 	struct nm_inject_facts facts = {
 		.tun = tun,
 		.listens4 = listens_on_ipv4(setup->config),
-		.has_device = setup->config->device[0] != '\0',
+		/* The steering program tells injected packets by their interface. */
+		.has_device = setup->config->device[0] != '\0' || joins,
 		.tun_has_v4_address = true,
 		.rp_filter_all = read_rp_filter("all"),
-		.rp_filter_tun = read_rp_filter(tun),
 	};
 	char message[NM_INJECT_MESSAGE];
-	int err = nm_inject_check(&facts, message, sizeof(message));
+	int err;
 
+	if (joins)
+		loosen_rp_filter(tun);
+	facts.rp_filter_tun = read_rp_filter(tun);
+	err = nm_inject_check(&facts, message, sizeof(message));
 	if (err < 0)
-		nm_log(&setup->log, NATMUX_LOG_ERROR, "%s", message);
-	return err;
+		nm_log(&setup->log, joins ? NATMUX_LOG_WARNING : NATMUX_LOG_ERROR, "%s", message);
+	return joins ? 0 : err;
 }
 
 static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff_link **result)
@@ -231,7 +258,10 @@ static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff_l
 
 	if (err < 0)
 		return err;
-	err = check_inject(setup, nm_tun_name(handoff->tun));
+	handoff->interface = if_nametoindex(nm_tun_name(handoff->tun));
+	err = handoff->interface > 0 ? 0 : NATMUX_ESYSTEM;
+	if (err == 0)
+		err = check_inject(setup, nm_tun_name(handoff->tun));
 	port = nm_tun_port(handoff->tun);
 	if (err == 0)
 		err = nm_inject_new(&port, setup->mux, &handoff->inject);
@@ -243,6 +273,11 @@ static int open_inject(const struct nm_handoff_setup *setup, struct nm_handoff_l
 	}
 	*result = &handoff->base;
 	return 0;
+}
+
+static uint32_t interface_of(struct nm_handoff_link *base)
+{
+	return ((struct tun_handoff *)base)->interface;
 }
 
 static int reserve_alias(
@@ -286,4 +321,5 @@ const struct nm_handoff_kind nm_handoff_inject = {
 	.open = open_inject,
 	.close = close_tun,
 	.free = free_tun,
+	.interface = interface_of,
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Privileges: needed to open things, given up when they are open. Nothing that a reload can change
- * needs any (daemon/config_keys.c: is_live), so nothing is kept.
+ * needs any (daemon/config_keys.c: is_live), so nothing is kept. The one exception is a process of
+ * its own: that which joins (daemon/joiner.h).
  */
 #include "daemon/privileges.h"
 
@@ -37,6 +38,14 @@ size_t nm_privileges_needed(
 				? (struct nm_privilege){"CAP_NET_RAW", "to receive bare ESP", true}
 				: (struct nm_privilege){
 					  "CAP_NET_RAW", "to prove that device's offloads", false};
+	}
+	if (config->attach == NM_ATTACH_JOIN) {
+		needed[n++] = (struct nm_privilege){"CAP_SYS_PTRACE",
+			"to copy the IKE daemon's sockets (kept by a process of its own)", true};
+		needed[n++] = (struct nm_privilege){"CAP_DAC_READ_SEARCH",
+			"to find the IKE daemon's sockets, unless it runs as the same user", false};
+		needed[n++] = (struct nm_privilege){
+			"CAP_CHOWN", "to share its port, unless it runs as the same user", false};
 	}
 	if (config->port < PORT_FIRST_UNPRIVILEGED)
 		needed[n++] = (struct nm_privilege){
@@ -173,4 +182,44 @@ int nm_privileges_drop(const struct nm_config *config, const struct natmux_log *
 	if (err == 0)
 		err = check_dropped(log);
 	return err < 0 ? err : shut(log);
+}
+
+/* pidfd_getfd(2) asks what ptrace(2) asks; /proc/PID/fd, fchown(2) and the sockets want the others. */
+static const unsigned int of_joining[] = {
+	CAP_SYS_PTRACE,
+	CAP_DAC_READ_SEARCH,
+	CAP_CHOWN,
+	CAP_NET_ADMIN,
+	CAP_NET_RAW,
+	CAP_NET_BIND_SERVICE,
+};
+
+int nm_privileges_check_joining(const struct natmux_log *log)
+{
+	if (capng_get_caps_process() == 0 && capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_PTRACE))
+		return 0;
+	nm_log(log, NATMUX_LOG_ERROR,
+		"attach = join: copying the IKE daemon's sockets needs CAP_SYS_PTRACE "
+		"(pidfd_getfd): start as root, or give it to the service");
+	return NATMUX_ESYSTEM;
+}
+
+int nm_privileges_keep_for_joining(const struct natmux_log *log)
+{
+	bool has[sizeof(of_joining) / sizeof(of_joining[0])];
+	capng_select_t set;
+
+	if (capng_get_caps_process() < 0)
+		return failed(log, "read capabilities", "is /proc mounted?");
+	for (size_t i = 0; i < sizeof(has) / sizeof(has[0]); i++)
+		has[i] = capng_have_capability(CAPNG_PERMITTED, of_joining[i]);
+	set = clear();
+	for (size_t i = 0; i < sizeof(has) / sizeof(has[0]); i++)
+		if (has[i])
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, of_joining[i]);
+	errno = 0;
+	if (capng_apply(set) < 0)
+		return failed(log, "give up capabilities",
+			"natmuxd does not run with more than it needs");
+	return shut(log);
 }

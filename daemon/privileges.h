@@ -15,7 +15,7 @@ struct nm_privilege {
 	bool is_required;       /* else natmuxd goes on without, and says so */
 };
 
-enum { NM_PRIVILEGES_MAX = 8 };
+enum { NM_PRIVILEGES_MAX = 12 };
 
 /* What a start with this configuration uses; all of it is given up right after. */
 size_t nm_privileges_needed(
@@ -29,6 +29,18 @@ size_t nm_privileges_needed(
  * on with more rights than said is not an option.
  */
 int nm_privileges_drop(const struct nm_config *config, const struct natmux_log *log);
+
+/*
+ * attach = join: whether this process may start one that joins. NATMUX_ESYSTEM, logged with what
+ * to do, without CAP_SYS_PTRACE.
+ */
+int nm_privileges_check_joining(const struct natmux_log *log);
+
+/*
+ * For that process: keeps what joining takes, of what there is, and gives up the rest as
+ * nm_privileges_drop() does; the user stays.
+ */
+int nm_privileges_keep_for_joining(const struct natmux_log *log);
 
 /* The capabilities in force now: "cap_net_admin, cap_net_raw" or "none". Returns `text`. */
 const char *nm_privileges_text(char *text, size_t size);

@@ -226,7 +226,8 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	nm_server_mux_config(server, config, &mux);
 	natmux_mux_reconfigure(server->mux, &mux);
 	if (config->gro != before->gro || config->gso != before->gso) {
-		natmux_uv_set_offloads(server->net, config->gro, config->gso);
+		natmux_uv_set_offloads(
+			server->net, config->gro && config->attach == NM_ATTACH_OWN, config->gso);
 		nm_user_plane_set_udp_offloads(server->user_plane, config->gro, config->gso);
 	}
 	if (server->sa_plane.ops)

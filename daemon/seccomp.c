@@ -139,6 +139,70 @@ static const char *const allowed[] = {
 	"exit_group",
 };
 
+/* What the process of attach = join does: it looks at others and opens sockets, and sees no datagram. */
+static const char *const allowed_joining[] = {
+	/* questions and answers, the log */
+	"recvfrom",
+	"recvmsg",
+	"sendto",
+	"sendmsg",
+	"write",
+	"writev",
+	/* /proc, users */
+	"open",
+	"openat",
+	"read",
+	"lseek",
+	"_llseek",
+	"pread64",
+	"getdents",
+	"getdents64",
+	"readlink",
+	"readlinkat",
+	"stat",
+	"stat64",
+	"lstat",
+	"lstat64",
+	"fstat",
+	"fstat64",
+	"fstatat64",
+	"newfstatat",
+	"statx",
+	"fcntl",
+	"fcntl64",
+	"close",
+	/* sockets: theirs, and ours beside them */
+	"pidfd_open",
+	"pidfd_getfd",
+	"bind",
+	"getsockname",
+	"getsockopt",
+	"setsockopt",
+	"fchown",
+	"fchown32",
+	/* time, memory, the end */
+	"clock_gettime",
+	"clock_gettime64",
+	"gettimeofday",
+	"time",
+	"brk",
+	"mremap",
+	"munmap",
+	"madvise",
+	"futex",
+	"futex_time64",
+	"getrandom",
+	"getpid",
+	"gettid",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"sigreturn",
+	"restart_syscall",
+	"exit",
+	"exit_group",
+};
+
 /* Nothing natmuxd ever does, and the first thing somebody who took it over would. */
 static const char *const fatal[] = {
 	"execve",
@@ -175,13 +239,37 @@ static int add_list(scmp_filter_ctx filter, uint32_t action, const char *const *
 	return 0;
 }
 
-/* Calls that are harmless with some arguments only. */
-static int add_guarded(scmp_filter_ctx filter)
+/* What one kind of process may do. */
+struct rules {
+	const char *const *allowed;
+	size_t n;
+	int (*add_guarded)(scmp_filter_ctx filter);
+};
+
+/* A call that is harmless with some arguments only. */
+struct guarded {
+	const char *name;
+	struct scmp_arg_cmp condition;
+};
+
+static int add_guarded(scmp_filter_ctx filter, const struct guarded *guarded, size_t n)
 {
-	const struct {
-		const char *name;
-		struct scmp_arg_cmp condition;
-	} guarded[] = {
+	int err = 0;
+
+	for (size_t i = 0; i < n && err >= 0; i++) {
+		int call = seccomp_syscall_resolve_name(guarded[i].name);
+
+		if (call != __NR_SCMP_ERROR)
+			err = seccomp_rule_add_array(
+				filter, SCMP_ACT_ALLOW, call, 1, &guarded[i].condition);
+		err = err == -EDOM ? 0 : err;
+	}
+	return err;
+}
+
+static int add_guarded_running(scmp_filter_ctx filter)
+{
+	const struct guarded guarded[] = {
 		/* No new code. */
 		{"mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 		{"mmap2", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
@@ -192,17 +280,27 @@ static int add_guarded(scmp_filter_ctx filter)
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIOCLEX, 0)},
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS, 0)},
 	};
-	int err = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(guarded) && err >= 0; i++) {
-		int call = seccomp_syscall_resolve_name(guarded[i].name);
+	return add_guarded(filter, guarded, ARRAY_SIZE(guarded));
+}
 
-		if (call != __NR_SCMP_ERROR)
-			err = seccomp_rule_add_array(
-				filter, SCMP_ACT_ALLOW, call, 1, &guarded[i].condition);
-		err = err == -EDOM ? 0 : err;
-	}
-	return err;
+static int add_guarded_joining(scmp_filter_ctx filter)
+{
+	const struct guarded guarded[] = {
+		{"mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
+		{"mmap2", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
+		{"mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
+		/* The port, sock_diag, names of interfaces. */
+		{"socket", SCMP_A0(SCMP_CMP_EQ, AF_INET, 0)},
+		{"socket", SCMP_A0(SCMP_CMP_EQ, AF_INET6, 0)},
+		{"socket", SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0)},
+		{"socket", SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0)},
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, SIOCGIFINDEX, 0)},
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, SIOCGIFNAME, 0)},
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS, 0)},
+	};
+
+	return add_guarded(filter, guarded, ARRAY_SIZE(guarded));
 }
 
 /* Wishes: a kernel without them has the filter all the same. */
@@ -214,16 +312,16 @@ static void set_attributes(scmp_filter_ctx filter)
 	seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 }
 
-static int make_filter(scmp_filter_ctx filter)
+static int make_filter(scmp_filter_ctx filter, const struct rules *rules)
 {
 	int err;
 
 	set_attributes(filter);
-	err = add_list(filter, SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed));
+	err = add_list(filter, SCMP_ACT_ALLOW, rules->allowed, rules->n);
 	if (err == 0)
 		err = add_list(filter, SCMP_ACT_KILL_PROCESS, fatal, ARRAY_SIZE(fatal));
 	if (err == 0)
-		err = add_guarded(filter);
+		err = rules->add_guarded(filter);
 	return err;
 }
 
@@ -238,20 +336,34 @@ static int tell(const struct natmux_log *log, int err)
 	return NATMUX_ESYSTEM;
 }
 
-int nm_seccomp_apply(const struct natmux_log *log)
+static int apply(const struct rules *rules, const struct natmux_log *log)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err;
 
 	if (!filter)
 		return NATMUX_ENOMEM;
-	err = make_filter(filter);
+	err = make_filter(filter, rules);
 	if (err == 0)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
-	if (err < 0)
-		return tell(log, err);
-	nm_log(log, NATMUX_LOG_INFO, "seccomp: %zu system calls and no others",
-		ARRAY_SIZE(allowed));
-	return 0;
+	return err < 0 ? tell(log, err) : 0;
+}
+
+int nm_seccomp_apply(const struct natmux_log *log)
+{
+	const struct rules rules = {allowed, ARRAY_SIZE(allowed), add_guarded_running};
+	int err = apply(&rules, log);
+
+	if (err == 0)
+		nm_log(log, NATMUX_LOG_INFO, "seccomp: %zu system calls and no others", rules.n);
+	return err;
+}
+
+int nm_seccomp_apply_joining(const struct natmux_log *log)
+{
+	const struct rules rules = {
+		allowed_joining, ARRAY_SIZE(allowed_joining), add_guarded_joining};
+
+	return apply(&rules, log);
 }

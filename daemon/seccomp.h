@@ -14,4 +14,7 @@
  */
 int nm_seccomp_apply(const struct natmux_log *log);
 
+/* The same for the process of attach = join (joiner.h), which makes others. */
+int nm_seccomp_apply_joining(const struct natmux_log *log);
+
 #endif

@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/handoff.h"
+#include "daemon/join.h"
 #include "daemon/logger.h"
 #include "daemon/privileges.h"
 #include "daemon/run.h"
@@ -104,8 +105,9 @@ static void log_esp_event(const struct natmux_log *log, const struct natmux_esp_
 		break;
 	case NATMUX_ESP_EVENT_AUDIT:
 		nm_log(log, NATMUX_LOG_WARNING,
-			"ESP dropped, %s: SPI 0x%08" PRIx32 " sequence %" PRIu32 " from %s",
-			natmux_drop_name(event->drop), event->spi, event->sequence, remote);
+			"ESP dropped, %s: SPI 0x%08" PRIx32 " sequence %" PRIu32 " from %s to %s",
+			natmux_drop_name(event->drop), event->spi, event->sequence, remote,
+			natmux_addr_format(&event->path.local, before));
 		break;
 	case NATMUX_ESP_EVENT_COUNT: break;
 	}
@@ -140,7 +142,15 @@ static int open_mux(struct nm_server *server)
 	return 0;
 }
 
-static void net_config(const struct nm_server *server, struct natmux_uv_config *net)
+/* The kernel has heard of a path that takes less than the plane believes. */
+static void on_too_big(void *user, const struct natmux_path *path, uint32_t mtu)
+{
+	struct nm_server *server = user;
+
+	nm_user_plane_set_path_mtu(server->user_plane, &path->remote, mtu);
+}
+
+static void net_config(struct nm_server *server, struct natmux_uv_config *net)
 {
 	const struct nm_config *config = server->config;
 
@@ -155,14 +165,39 @@ static void net_config(const struct nm_server *server, struct natmux_uv_config *
 	net->reuse_address = config->handoff == NM_HANDOFF_INJECT;
 	net->budget = config->budget;
 	net->log = server->log;
+	net->too_big = config->esp == NM_ESP_USER ? on_too_big : NULL;
+	net->too_big_user = server;
 }
 
-static int open_net(struct nm_server *server)
+static int open_own(struct nm_server *server)
 {
 	struct natmux_uv_config net;
 
 	net_config(server, &net);
 	return natmux_uv_new(&server->loop, server->mux, &net, &server->net);
+}
+
+static void on_failed(void *user);
+
+static int open_join(struct nm_server *server)
+{
+	struct nm_join_setup setup = {
+		.loop = &server->loop,
+		.config = server->config,
+		.mux = server->mux,
+		.log = server->log,
+		.net = &server->net,
+		.failed = on_failed,
+		.user = server,
+	};
+
+	return nm_join_open(&setup, &server->join);
+}
+
+/* The port itself, or the process that gets us into somebody else's. */
+static int open_net(struct nm_server *server)
+{
+	return server->config->attach == NM_ATTACH_JOIN ? open_join(server) : open_own(server);
 }
 
 static void stop(struct nm_server *server);
@@ -248,6 +283,7 @@ static int confine(struct nm_server *server)
 static void stop(struct nm_server *server)
 {
 	nm_service_stopping();
+	nm_join_close(server->join);
 	nm_user_plane_close(server->user_plane);
 	nm_handoff_close(server->handoff);
 	nm_control_free(server->control, NULL, NULL);
@@ -345,6 +381,8 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 	if (err == 0) {
 		/* The first questions to the STUN servers; nothing else would arm the timer. */
 		natmux_uv_flush_output(server->net);
+		if (server->join)
+			nm_join_start(server->join, nm_handoff_interface(server->handoff));
 		nm_log(&server->log, NATMUX_LOG_INFO, "natmuxd %s is ready on port %u",
 			natmux_version(), config->port);
 		nm_service_ready();
@@ -356,6 +394,7 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 		err = NATMUX_ESYSTEM;
 	nm_user_plane_free(server->user_plane);
 	nm_handoff_free(server->handoff);
+	nm_join_free(server->join);
 	natmux_mux_free(server->mux);
 	uv_loop_close(&server->loop);
 	nm_config_free(server->config);

@@ -30,6 +30,11 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
 	return server->sa_plane.ops ? &server->sa_plane : NULL;
 }
 
+struct nm_join *nm_server_join(struct nm_server *server)
+{
+	return server->join;
+}
+
 uint64_t nm_server_now_ms(const struct nm_server *server)
 {
 	return uv_now(&server->loop);

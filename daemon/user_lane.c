@@ -246,6 +246,7 @@ static int make_plane(struct nm_user_lane *lane, const struct nm_config *config)
 	esp.can_tcp = lane->can_tcp;
 	esp.can_udp = lane->can_udp;
 	esp.keeps_keys = config->user_plane.export_keys;
+	esp.clamps_mss = config->user_plane.mss_clamp;
 	esp.leader = lane->setup.leader;
 	return natmux_esp_new(&esp, &lane->esp);
 }
@@ -305,6 +306,12 @@ void nm_user_lane_free(struct nm_user_lane *lane)
 struct natmux_esp *nm_user_lane_esp(const struct nm_user_lane *lane)
 {
 	return lane->esp;
+}
+
+void nm_user_lane_set_path_mtu(
+	struct nm_user_lane *lane, const struct natmux_addr *remote, uint32_t mtu)
+{
+	natmux_esp_set_path_mtu(lane->esp, now_ms(lane), remote, mtu);
 }
 
 void nm_user_lane_arm(struct nm_user_lane *lane)

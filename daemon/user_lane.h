@@ -45,6 +45,10 @@ struct natmux_esp *nm_user_lane_esp(const struct nm_user_lane *lane);
 /* SAs have come or gone, or time has passed elsewhere: looks at the plane's deadline anew. */
 void nm_user_lane_arm(struct nm_user_lane *lane);
 
+/* natmux_esp_set_path_mtu(), now, for what this lane sends. */
+void nm_user_lane_set_path_mtu(
+	struct nm_user_lane *lane, const struct natmux_addr *remote, uint32_t mtu);
+
 /* Received ESP, of any SA; the bytes may be written to. */
 void nm_user_lane_input(struct nm_user_lane *lane, const struct natmux_train *trains, size_t n);
 

@@ -18,6 +18,7 @@
 #include "daemon/user_spread.h"
 #include "daemon/user_workers.h"
 #include "io/inner_tun.h"
+#include "io/reuseport_proof.h"
 
 struct nm_user_plane {
 	struct nm_user_plane_setup setup; /* without the configuration */
@@ -27,7 +28,7 @@ struct nm_user_plane {
 	struct nm_inner_tun *tun;
 	uint32_t mtu, sas_max, policies_max;
 	uint32_t workers_n;
-	char workers_why[NM_INNER_TUN_WHY];
+	char workers_why[NM_REUSEPORT_WHY];
 	bool is_closed;
 };
 
@@ -70,8 +71,8 @@ static int open_device(struct nm_user_plane *plane, const struct nm_config *conf
 static void count_workers(struct nm_user_plane *plane, const struct nm_config *config)
 {
 	plane->workers_n = config->user_plane.workers;
-	if (plane->workers_n == 1 || nm_user_spread_prove(config, plane->workers_n,
-					     plane->workers_why, sizeof(plane->workers_why)))
+	if (plane->workers_n == 1 || nm_user_spread_prove(plane->workers_n, plane->workers_why,
+					     sizeof(plane->workers_why)))
 		return;
 	nm_log(&plane->setup.log, NATMUX_LOG_WARNING,
 		"going on with 1 worker: this kernel does not spread datagrams over %u: %s",
@@ -218,6 +219,13 @@ struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
 uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane)
 {
 	return uv_now(plane->setup.loop);
+}
+
+void nm_user_plane_set_path_mtu(
+	struct nm_user_plane *plane, const struct natmux_addr *remote, uint32_t mtu)
+{
+	if (plane && plane->lane)
+		nm_user_lane_set_path_mtu(plane->lane, remote, mtu);
 }
 
 /* The other workers look when they go on. */

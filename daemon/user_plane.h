@@ -61,7 +61,17 @@ typedef void nm_user_plane_tap(
 void nm_user_plane_set_tap(
 	struct nm_user_plane *plane, uint32_t mask, nm_user_plane_tap *tap, void *user);
 
-/* The plane itself, or the leader of the workers' group; NULL for NULL. Who adds or removes SAs says so with nm_user_plane_changed(). */
+/*
+ * natmux_esp_set_path_mtu(), now, for what the main loop sends: workers hear by their own sockets.
+ * Nothing without a plane. In no need of a pause.
+ */
+void nm_user_plane_set_path_mtu(
+	struct nm_user_plane *plane, const struct natmux_addr *remote, uint32_t mtu);
+
+/*
+ * The plane itself, or the leader of the workers' group; NULL for NULL. Who adds or removes SAs says so
+ * with nm_user_plane_changed().
+ */
 struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane);
 void nm_user_plane_changed(struct nm_user_plane *plane);
 uint64_t nm_user_plane_now_ms(const struct nm_user_plane *plane); /* the time that it has */

@@ -9,26 +9,23 @@
 #include <natmux/error.h>
 
 #include "base/log.h"
-#include "daemon/config.h"
 #include "dispatcher/spread.h"
 #include "io/reuseport_proof.h"
 #include "io/uv_driver.h"
 
-bool nm_user_spread_prove(const struct nm_config *config, uint32_t workers, char *why, size_t size)
+bool nm_user_spread_prove(uint32_t workers, char *why, size_t size)
 {
 	struct nm_spread_sample samples[NM_SPREAD_SAMPLES];
 	struct nm_reuseport_probe probes[NM_SPREAD_SAMPLES];
 	struct nm_filter_step steps[NM_SPREAD_STEPS];
-	enum natmux_family family = (enum natmux_family)config->listen[0].family;
 	size_t steps_n = nm_spread_program(workers, steps);
 	size_t n = nm_spread_samples(workers, samples);
-	char reason[NM_REUSEPORT_PROOF_WHY] = "";
+	char reason[NM_REUSEPORT_WHY] = "";
 
 	for (size_t i = 0; i < n; i++)
 		probes[i] = (struct nm_reuseport_probe){
-			samples[i].payload, samples[i].len, samples[i].worker};
-	if (nm_reuseport_prove(&nm_sys_real, family, workers, steps, steps_n, probes, n, reason) ==
-		0)
+			samples[i].what, samples[i].payload, samples[i].len, samples[i].worker};
+	if (nm_reuseport_prove(&nm_sys_real, workers, steps, steps_n, probes, n, reason) == 0)
 		return true;
 	snprintf(why, size, "%s", reason);
 	return false;

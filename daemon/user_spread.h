@@ -5,13 +5,11 @@
 
 #include <natmux/uv.h>
 
-struct nm_config;
-
 /*
  * Whether this kernel spreads datagrams over so many workers as it should; false with the reason in
  * `why`. Tried on sockets of its own: io/reuseport_proof.h.
  */
-bool nm_user_spread_prove(const struct nm_config *config, uint32_t workers, char *why, size_t size);
+bool nm_user_spread_prove(uint32_t workers, char *why, size_t size);
 
 /*
  * Lets others bind the addresses of the first worker's sockets. Not before these are bound: a port that

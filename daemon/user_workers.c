@@ -104,6 +104,14 @@ static void tap(void *user, enum natmux_class cls, bool is_sent, const struct na
 	wake(workers, 0);
 }
 
+/* The kernel tells each socket that sends: each lane hears for itself. */
+static void too_big(void *user, const struct natmux_path *path, uint32_t mtu)
+{
+	struct worker *worker = user;
+
+	nm_user_lane_set_path_mtu(worker->lane, &path->remote, mtu);
+}
+
 /* What came by mail. */
 static void read_train(void *user, enum nm_mail mail, const struct natmux_train *train)
 {
@@ -253,6 +261,8 @@ static int open_net(struct worker *worker)
 	config.locals = locals.list;
 	config.locals_n = locals.n;
 	config.reuse_port = true;
+	config.too_big = too_big;
+	config.too_big_user = worker;
 	return natmux_uv_new(nm_workers_loop(workers->threads, worker->index - 1), worker->mux,
 		&config, &worker->net);
 }

@@ -32,27 +32,31 @@ size_t nm_spread_program(uint32_t workers, struct nm_filter_step steps[static NM
 	return NM_SPREAD_STEPS;
 }
 
-static void put(struct nm_spread_sample *sample, uint32_t first, uint32_t second, uint8_t len,
-	uint32_t worker)
+static void put(struct nm_spread_sample *sample, const char *what, uint32_t first, uint32_t second,
+	uint8_t len)
 {
+	sample->what = what;
 	nm_put32(sample->payload, first);
 	nm_put32(sample->payload + 4, second);
 	nm_put32(sample->payload + 8, 0);
 	sample->len = len;
-	sample->worker = worker;
+	sample->worker = FIRST;
 }
 
 size_t nm_spread_samples(
 	uint32_t workers, struct nm_spread_sample samples[static NM_SPREAD_SAMPLES])
 {
+	const uint32_t spi = SPI_SAMPLE + 1;
 	size_t n = 0;
 
-	put(&samples[n++], 0, 1, 12, FIRST);                           /* IKE */
-	put(&samples[n++], 0x00010000, NM_STUN_COOKIE, 12, FIRST);     /* STUN */
-	put(&samples[n++], SPI_SAMPLE + 1, NM_STUN_COOKIE, 12, FIRST); /* its look-alike */
-	put(&samples[n++], UINT32_C(0xff) << 24, 0, 1, FIRST);         /* a keepalive */
-	put(&samples[n++], SPI_SAMPLE + 1, 1, 7, FIRST);               /* cut short */
-	for (uint32_t i = 0; i < workers && n < NM_SPREAD_SAMPLES; i++)
-		put(&samples[n++], SPI_SAMPLE + i, 1, 8, (SPI_SAMPLE + i) % workers);
+	put(&samples[n++], "IKE", 0, 1, 12);
+	put(&samples[n++], "a STUN message", 0x00010000, NM_STUN_COOKIE, 12);
+	put(&samples[n++], "ESP that looks like STUN", spi, NM_STUN_COOKIE, 12);
+	put(&samples[n++], "a keepalive", UINT32_C(0xff) << 24, 0, 1);
+	put(&samples[n++], "a runt", spi, 1, 7);
+	for (uint32_t i = 0; i < workers && n < NM_SPREAD_SAMPLES; i++, n++) {
+		put(&samples[n], "ESP", SPI_SAMPLE + i, 1, 8);
+		samples[n].worker = (SPI_SAMPLE + i) % workers;
+	}
 	return n;
 }

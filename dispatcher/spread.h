@@ -21,6 +21,7 @@ size_t nm_spread_program(uint32_t workers, struct nm_filter_step steps[static NM
 
 /* A payload, and who is to get it: what shows whether a kernel does as the program says. */
 struct nm_spread_sample {
+	const char *what;
 	uint8_t payload[NM_SPREAD_SAMPLE_BYTES];
 	uint8_t len;
 	uint32_t worker;

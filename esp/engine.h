@@ -65,6 +65,9 @@ void nm_engine_choose(struct nm_engine_choice *choice, const char *prefer,
 	void (*failed)(void *user, const struct nm_engine *engine, enum natmux_suite suite),
 	void *user);
 
+/* The same for one suite, as little work as that is; NULL: no engine has it, or proves that it has. */
+const struct nm_engine *nm_engine_find(enum natmux_suite suite);
+
 /* Whether the engine's answers for a suite are the known ones: seal, open, and a forged ICV. */
 bool nm_engine_proves(const struct nm_engine *engine, enum natmux_suite suite);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which engine does which suite: those that prove themselves, the fastest of them. */
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,11 +230,22 @@ void nm_engine_choose(struct nm_engine_choice *choice, const char *prefer,
 	void (*failed)(void *user, const struct nm_engine *engine, enum natmux_suite suite),
 	void *user)
 {
+	/* libsodium looks at the processor there; whoever has called it before loses nothing. */
+	bool has_sodium = sodium_init() >= 0;
+
 	for (unsigned int i = 0; i < NATMUX_SUITE_COUNT; i++) {
 		enum natmux_suite suite = (enum natmux_suite)i;
 
+		choice->of[i] = NULL;
+		if (!has_sodium)
+			continue;
 		choice->of[i] = prefer && *prefer ? find(suite, prefer, failed, user) : NULL;
 		if (!choice->of[i])
 			choice->of[i] = find(suite, NULL, failed, user);
 	}
+}
+
+const struct nm_engine *nm_engine_find(enum natmux_suite suite)
+{
+	return sodium_init() < 0 ? NULL : find(suite, NULL, NULL, NULL);
 }

@@ -5,9 +5,9 @@
  * nothing to the suites that matter; those stay with libcrypto.
  */
 #include <intel-ipsec-mb.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
-#include <threads.h>
 #include <natmux/error.h>
 
 #include "esp/engine.h"
@@ -31,7 +31,7 @@ _Static_assert(sizeof(struct key) <= 1024, "a line more for every key");
 
 /* The library's table of functions for this CPU: written once, then only read. */
 static IMB_MGR *functions;
-static once_flag functions_once = ONCE_FLAG_INIT;
+static pthread_once_t functions_once = PTHREAD_ONCE_INIT;
 
 static void find_functions(void)
 {
@@ -51,7 +51,7 @@ static bool has_suite(enum natmux_suite suite)
 {
 	enum nm_suite_kind kind = nm_suite_kind(suite);
 
-	call_once(&functions_once, find_functions);
+	pthread_once(&functions_once, find_functions);
 	return functions && (kind == NM_KIND_GCM || kind == NM_KIND_CHACHA);
 }
 

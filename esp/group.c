@@ -148,6 +148,7 @@ static struct natmux_sa_counters sum_of(const struct natmux_esp *plane, const st
 		sum.packets += copy->counters.packets;
 		sum.bytes += copy->counters.bytes;
 		sum.exhausted += copy->counters.exhausted;
+		sum.dummy += copy->counters.dummy;
 	}
 	return sum;
 }
@@ -176,7 +177,11 @@ static void show_sa(void *user, struct nm_sa *sa)
 		.df = (enum natmux_df)sa->df,
 		.dscp = sa->dscp,
 		.no_ecn = sa->no_ecn,
-		.tfc_pad = sa->tfc_pad,
+		.too_big = (enum natmux_too_big)sa->too_big,
+		.tfc_pad = sa->tfc_wish,
+		.dummy_seconds = sa->dummy_seconds,
+		.no_resync = sa->no_resync,
+		.path_mtu = sa->sequence ? nm_path_mtu(context->plane, sa, 0) : 0,
 		.selectors = sa->selectors,
 		.selectors_len = sa->selectors_len,
 		.key = sa->keymat,

@@ -3,7 +3,11 @@
  * judged here. */
 #include "esp/open.h"
 
+#include <string.h>
+
 #include "base/bytes.h"
+
+enum { RESYNC_PACKET_MAX = 10240 /* longer ones are not tried: a packet's copy is on the stack */ };
 
 static uint32_t text_len(const struct nm_sa *sa, uint32_t len)
 {
@@ -64,7 +68,7 @@ static unsigned int reorder_bucket(uint64_t depth)
 /* The number of an authentic packet enters the window. */
 static enum nm_open_verdict commit(struct nm_sa *sa, uint64_t sequence)
 {
-	uint64_t top = sa->replay.top;
+	uint64_t top = sa->replay.top, lost = nm_replay_leaving(&sa->replay, sequence);
 
 	switch (nm_replay_commit(&sa->replay, sequence)) {
 	case NM_REPLAY_NEW: break;
@@ -73,16 +77,9 @@ static enum nm_open_verdict commit(struct nm_sa *sa, uint64_t sequence)
 	case NM_REPLAY_LATE:
 	case NM_REPLAY_INVALID: sa->counters.late++; return NM_OPEN_LATE;
 	}
-	if (sequence > top) {
-		/* What is skipped counts as lost until it comes. */
-		sa->counters.lost += sequence - top - 1;
-		return NM_OPEN_GOOD;
-	}
-	if (sequence < top) {
+	sa->counters.lost += lost;
+	if (sequence < top)
 		sa->counters.reorder[reorder_bucket(top - sequence)]++;
-		if (sa->counters.lost > 0)
-			sa->counters.lost--;
-	}
 	return NM_OPEN_GOOD;
 }
 
@@ -120,19 +117,63 @@ static void finish(struct nm_sa *sa, struct nm_open_item *item, bool is_authenti
 {
 	if (!is_authentic) {
 		sa->counters.bad_icv++;
+		sa->failures += sa->failures < NM_SA_RESYNC_AFTER;
 		item->verdict = NM_OPEN_BAD_ICV;
 		return;
 	}
+	sa->failures = 0;
 	item->verdict = commit(sa, item->sequence);
 	if (item->verdict == NM_OPEN_GOOD)
 		item->verdict = read_trailer(sa, item);
 }
 
+/*
+ * RFC 4303 A3.2: whether a packet is authentic with a later high half. Whoever lost 2^32 packets in a
+ * row takes those that follow for others, and so for forged ones. True: it is opened and done with,
+ * and the window stands where it is.
+ */
+static __attribute__((noinline)) bool resynchronise(struct nm_sa *sa, struct nm_open_item *item)
+{
+	uint8_t copy[RESYNC_PACKET_MAX];
+	struct nm_engine_job job = {.packet = item->packet, .len = text_len(sa, item->len)};
+	uint64_t sequence = item->sequence;
+
+	/* Whatever comes of it: the next one is tried after as many failures again. */
+	sa->failures = 0;
+	memcpy(copy, item->packet, item->len);
+	for (unsigned int i = 0; i < NM_SA_RESYNC_TRIES && sequence >> 32 < UINT32_MAX; i++) {
+		sequence += UINT64_C(1) << 32;
+		job.seq_high = (uint32_t)(sequence >> 32);
+		sa->engine->open(sa->key, &job, 1);
+		if (job.is_good) {
+			item->sequence = sequence;
+			finish(sa, item, true);
+			return true;
+		}
+		memcpy(item->packet, copy, item->len);
+	}
+	return false;
+}
+
+/* RFC 4303 A3.1: enough have failed, and this is a packet to try. */
+static bool may_resynchronise(const struct nm_sa *sa, struct nm_open_item *item)
+{
+	return sa->failures == NM_SA_RESYNC_AFTER && sa->has_esn && !sa->no_resync &&
+	       item->len <= RESYNC_PACKET_MAX && has_right_len(sa, item->len) &&
+	       nm_replay_check(&sa->replay, nm_get32(item->packet + 4), &item->sequence) ==
+		       NM_REPLAY_NEW;
+}
+
 void nm_open(struct nm_sa *sa, struct nm_open_item *items, size_t n)
 {
 	struct nm_engine_job jobs[NM_ENGINE_VECTOR];
-	size_t jobs_n = make_jobs(sa, items, n, jobs);
+	size_t jobs_n;
 
+	if (n > 0 && may_resynchronise(sa, &items[0]) && resynchronise(sa, &items[0])) {
+		items++;
+		n--;
+	}
+	jobs_n = make_jobs(sa, items, n, jobs);
 	if (jobs_n == 0)
 		return;
 	sa->engine->open(sa->key, jobs, jobs_n);

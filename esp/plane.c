@@ -111,7 +111,7 @@ NM_EXPORT int natmux_esp_new(const struct natmux_esp_config *config, struct natm
 		return NATMUX_ENOMEM;
 	esp->config = *config;
 	esp->changes = 1;
-	esp->expiry_ms = esp->keepalive_ms = UINT64_MAX;
+	esp->expiry_ms = esp->keepalive_ms = esp->dummy_ms = UINT64_MAX;
 	if (config->leader)
 		err = join_group(esp, config->leader);
 	else
@@ -208,6 +208,8 @@ int nm_plane_take_sa(
 	if (sa->direction == NATMUX_SA_OUT && esp->config.keepalive_ms > 0 &&
 		now_ms + esp->config.keepalive_ms < esp->keepalive_ms)
 		esp->keepalive_ms = now_ms + esp->config.keepalive_ms;
+	if (sa->dummy_seconds > 0)
+		esp->dummy_ms = now_ms;
 	if (!nm_secret_is_locked(sa->keys))
 		nm_log(&esp->config.log, NATMUX_LOG_WARNING,
 			"keys are in memory that may be swapped: raise RLIMIT_MEMLOCK");
@@ -230,7 +232,9 @@ NM_EXPORT void natmux_esp_set_keepalive(
 
 NM_EXPORT uint64_t natmux_esp_next_deadline(const struct natmux_esp *esp)
 {
-	return esp->expiry_ms < esp->keepalive_ms ? esp->expiry_ms : esp->keepalive_ms;
+	uint64_t at_ms = esp->expiry_ms < esp->keepalive_ms ? esp->expiry_ms : esp->keepalive_ms;
+
+	return at_ms < esp->dummy_ms ? at_ms : esp->dummy_ms;
 }
 
 NM_EXPORT void natmux_esp_timeout(struct natmux_esp *esp, uint64_t now_ms)
@@ -239,4 +243,6 @@ NM_EXPORT void natmux_esp_timeout(struct natmux_esp *esp, uint64_t now_ms)
 		esp->expiry_ms = nm_lifetime_expire(esp, now_ms);
 	if (now_ms >= esp->keepalive_ms)
 		esp->keepalive_ms = nm_plane_keepalives(esp, now_ms);
+	if (now_ms >= esp->dummy_ms)
+		esp->dummy_ms = nm_plane_dummies(esp, now_ms);
 }

@@ -32,6 +32,7 @@ struct nm_plane_vector {
 	uint32_t len;    /* of all, sealed */
 	uint32_t n;      /* 0: none wait, and the rest means nothing */
 	uint8_t tos;
+	bool has_df;
 	uint64_t bytes; /* of inner packets */
 	struct nm_seal_item items[NM_PLANE_TRAIN_MAX];
 };
@@ -58,6 +59,7 @@ struct natmux_esp {
 	struct nm_iv_source ivs;
 	struct nm_coalesce coalesce;
 	uint64_t keepalive_ms; /* when the next SA may have been silent for too long */
+	uint64_t dummy_ms;     /* when the next dummy packet may be due */
 	uint64_t expiry_ms;    /* when natmux_esp_timeout() looks at lifetimes again */
 	/* Planes that share their SAs: group.c. */
 	struct natmux_esp *leader;                      /* itself, when it has none */
@@ -125,6 +127,21 @@ uint64_t nm_lifetime_expire(struct natmux_esp *esp, uint64_t now_ms);
 
 /* keepalive.c: what is due. Returns when to come again. */
 uint64_t nm_plane_keepalives(struct natmux_esp *esp, uint64_t now_ms);
+
+/* dummy.c: sends those that are due; when to look again. */
+uint64_t nm_plane_dummies(struct natmux_esp *esp, uint64_t now_ms);
+
+/* path_mtu.c: of the way to the SA's peer, as far as is known: the plane's, or less. */
+uint32_t nm_path_mtu(const struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms);
+
+/* plane_out.c: octets of the longest text that fits that: in tunnel mode, an inner packet. */
+uint32_t nm_plane_inner_max(const struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms);
+
+/* The same as an MTU for packets of a family; IPv6 has 1280 anywhere (RFC 8200 5). */
+static inline uint32_t nm_plane_mtu_of(uint8_t family, uint32_t inner_max)
+{
+	return family == NATMUX_FAMILY_IPV6 && inner_max < 1280 ? 1280 : inner_max;
+}
 
 /*
  * path.c: an authentic packet with the highest number so far came on this path (RFC 7296 2.23): the

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/export.h"
+#include "esp/mss.h"
 #include "esp/open.h"
 #include "esp/plane.h"
 #include "esp/selector.h"
@@ -41,6 +42,25 @@ static bool next_header_fits(const struct nm_open_item *item, const struct nm_in
 	       (info->family == NATMUX_FAMILY_IPV4 ? NM_PROTO_IPIP : NM_PROTO_IPV6);
 }
 
+/* What the peer's TCP offers is what comes back, through the outbound SA: that has to fit there. */
+static void clamp_mss(
+	const struct arrival *arrival, uint8_t *packet, const struct nm_inner_info *info)
+{
+	struct natmux_esp *esp = arrival->esp;
+	struct nm_sa *pair;
+	uint32_t inner_max;
+
+	if (arrival->sa->reqid == 0 || !nm_mss_is_syn(packet, info))
+		return;
+	pair = nm_sad_find_reqid(&esp->sad, arrival->sa->reqid);
+	if (!pair)
+		return;
+	inner_max = nm_plane_inner_max(esp, pair, arrival->now_ms);
+	if (pair->mode == NATMUX_SA_TRANSPORT)
+		inner_max += info->transport;
+	nm_mss_clamp(packet, info, nm_plane_mtu_of(info->family, inner_max), true);
+}
+
 /* An opened packet in tunnel mode: judged, marked, on its way. */
 static void deliver_tunnel(struct arrival *arrival, struct nm_open_item *item)
 {
@@ -61,6 +81,8 @@ static void deliver_tunnel(struct arrival *arrival, struct nm_open_item *item)
 		nm_plane_drop(esp, NATMUX_DROP_ESP_ECN, 1);
 		return;
 	}
+	if (esp->config.clamps_mss)
+		clamp_mss(arrival, item->inner, &info);
 	arrival->packets++;
 	arrival->bytes += info.len;
 	nm_coalesce_add(&esp->coalesce, item->inner, &info);
@@ -87,6 +109,8 @@ static void deliver_transport(struct arrival *arrival, struct nm_open_item *item
 		audit_item(arrival, item, NATMUX_DROP_ESP_SELECTOR);
 		return;
 	}
+	if (esp->config.clamps_mss)
+		clamp_mss(arrival, esp->piece, &info);
 	arrival->packets++;
 	arrival->bytes += info.len;
 	packet.parts[0] = (struct natmux_gather_part){esp->piece, info.len};

@@ -4,11 +4,15 @@
 
 #include "base/bytes.h"
 #include "base/export.h"
+#include "esp/mss.h"
 #include "esp/plane.h"
 #include "esp/too_big.h"
 #include "esp/transport.h"
 
-enum { IP6_MTU_MIN = 1280 };
+enum {
+	IP4_DF = 0x4000,
+	SEALED_MAX = 65507, /* of one UDP datagram: 65535 - 20 IPv4 - 8 UDP */
+};
 
 static void flush(struct natmux_esp *esp)
 {
@@ -75,8 +79,11 @@ static void seal_vector(struct natmux_esp *esp)
 		.segment = vector->stride,
 		.flow = NATMUX_FLOW_NONE,
 		.tos = vector->tos,
+		.dont_fragment = vector->has_df,
 		.path = vector->sa->path,
 	};
+	vector->sa->tos = vector->tos;
+	vector->sa->has_df = vector->has_df;
 	esp->out_len += vector->len;
 	nm_lifetime_count(esp, vector->sa, n, vector->bytes);
 }
@@ -87,52 +94,60 @@ static void seal_and_send(struct natmux_esp *esp)
 	flush(esp);
 }
 
+/* What packets of one train have in common. */
+struct outer {
+	struct nm_sa *sa;
+	uint8_t tos;
+	bool has_df;
+};
+
 /* Whether a packet can follow in the same train: of one path, only the last shorter. */
-static bool fits(
-	const struct nm_plane_vector *vector, const struct nm_sa *sa, uint8_t tos, uint32_t sealed)
+static bool fits(const struct nm_plane_vector *vector, const struct outer *outer, uint32_t sealed)
 {
-	return vector->sa == sa && vector->tos == tos && sealed <= vector->stride &&
+	return vector->sa == outer->sa && vector->tos == outer->tos &&
+	       vector->has_df == outer->has_df && sealed <= vector->stride &&
 	       vector->len == vector->n * vector->stride && vector->n < NM_PLANE_TRAIN_MAX &&
 	       vector->len + sealed <= NM_PLANE_TRAIN_BYTES;
 }
 
-static void begin_vector(struct natmux_esp *esp, struct nm_sa *sa, uint8_t tos, uint32_t sealed)
+static void begin_vector(struct natmux_esp *esp, const struct outer *outer, uint32_t sealed)
 {
 	struct nm_plane_vector *vector = &esp->vector;
 
 	/* Room for the longest train, so that none ends because the buffer does. */
-	if (esp->trains_len == NM_PLANE_TRAINS ||
-		NM_PLANE_OUT_BYTES - esp->out_len < NM_PLANE_TRAIN_BYTES)
+	if (esp->trains_len == NM_PLANE_TRAINS || NM_PLANE_OUT_BYTES - esp->out_len < SEALED_MAX)
 		flush(esp);
-	vector->sa = sa;
+	vector->sa = outer->sa;
 	vector->start = esp->out + esp->out_len;
 	vector->stride = sealed;
 	vector->len = 0;
-	vector->tos = tos;
+	vector->tos = outer->tos;
+	vector->has_df = outer->has_df;
 	vector->bytes = 0;
 }
 
 /* False: what waited was sealed, and whoever was told of it has taken the SA away. */
-static bool make_room(struct natmux_esp *esp, struct nm_sa *sa, uint8_t tos, uint32_t sealed)
+static bool make_room(struct natmux_esp *esp, const struct outer *outer, uint32_t sealed)
 {
-	if (esp->vector.n > 0 && !fits(&esp->vector, sa, tos, sealed))
+	if (esp->vector.n > 0 && !fits(&esp->vector, outer, sealed))
 		seal_vector(esp);
 	if (esp->flow.changes != esp->changes)
 		return false;
 	if (esp->vector.n == 0)
-		begin_vector(esp, sa, tos, sealed);
+		begin_vector(esp, outer, sealed);
 	return true;
 }
 
 /* One packet to those that wait. False: there is no SA any more. */
 static bool append(
-	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, uint32_t i)
+	struct natmux_esp *esp, const struct outer *outer, const struct nm_split *split, uint32_t i)
 {
 	struct nm_plane_vector *vector = &esp->vector;
+	struct nm_sa *sa = outer->sa;
 	uint32_t len = text_len(sa, split, i), sealed = nm_sa_sealed_len(sa, len);
 	uint8_t *packet;
 
-	if (!make_room(esp, sa, nm_tunnel_outer_tos(sa, split->info.tos), sealed))
+	if (!make_room(esp, outer, sealed))
 		return false;
 	packet = vector->start + vector->len;
 	vector->items[vector->n++] = (struct nm_seal_item){
@@ -143,10 +158,29 @@ static bool append(
 	return true;
 }
 
-static void seal_all(struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split)
+/* RFC 4301 8.1; what is longer than the path takes has to be cut, whatever the SA wants. */
+static bool wants_df(const struct nm_sa *sa, const struct nm_split *split, bool is_too_big)
 {
+	switch ((enum natmux_df)sa->df) {
+	case NATMUX_DF_CLEAR: return false;
+	case NATMUX_DF_SET: return !is_too_big;
+	case NATMUX_DF_COPY: break;
+	}
+	return !is_too_big &&
+	       (split->info.family == NATMUX_FAMILY_IPV6 || (nm_get16(split->packet + 6) & IP4_DF));
+}
+
+static void seal_all(
+	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, bool is_too_big)
+{
+	const struct outer outer = {
+		.sa = sa,
+		.tos = nm_tunnel_outer_tos(sa, split->info.tos),
+		.has_df = wants_df(sa, split, is_too_big),
+	};
+
 	for (uint32_t i = 0; i < split->count; i++)
-		if (!append(esp, sa, split, i)) {
+		if (!append(esp, &outer, split, i)) {
 			nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, split->count - i);
 			return;
 		}
@@ -166,54 +200,114 @@ static void tell_too_big(struct natmux_esp *esp, const struct nm_split *split, u
 	nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, split->count);
 }
 
-/* An IPv4 packet that may be cut is cut before it is sealed: no peer has to put ESP together. */
-static void seal_fragments(
-	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, uint32_t mtu)
+/* One of the packets that may be cut: cut before it is sealed. */
+static void seal_pieces(struct natmux_esp *esp, struct nm_sa *sa, uint32_t whole_len, uint32_t mtu)
 {
+	struct nm_inner_info info;
 	uint32_t at = 0, len;
 
-	nm_split_write(split, 0, esp->whole);
-	while ((len = nm_fragment_next(esp->whole, &split->info, mtu, &at, esp->piece)) > 0) {
+	if (!nm_inner_read(esp->whole, whole_len, &info))
+		return;
+	while ((len = nm_fragment_next(esp->whole, &info, mtu, &at, esp->piece)) > 0) {
 		struct natmux_inner inner = {.data = esp->piece, .len = len};
 		struct nm_split one;
 
+		/* Whoever is told of those that went may have taken the SA away. */
+		if (esp->flow.changes != esp->changes) {
+			nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, 1);
+			return;
+		}
 		if (nm_split_init(&one, &inner))
-			seal_all(esp, sa, &one);
+			seal_all(esp, sa, &one, false);
 	}
 	if (at == 0)
 		nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, 1);
 }
 
-/*
- * The longest inner packet. IPv6 has 1280 octets on every link, and no sender takes less for an
- * answer: on a path where they do not fit what is sealed is cut (RFC 8200 5, RFC 2473 7.1).
- */
-static uint32_t inner_mtu(
-	const struct natmux_esp *esp, const struct nm_sa *sa, const struct nm_split *split)
+/* IPv4 packets that may be cut are cut before they are sealed: no peer has to put ESP together. */
+static void seal_fragments(
+	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, uint32_t mtu)
 {
-	uint32_t mtu =
-		nm_sa_inner_max(sa, esp->config.path_mtu - outer_len(sa)) + bare_len(sa, split);
+	for (uint32_t i = 0; i < split->count; i++) {
+		if (esp->flow.changes != esp->changes) {
+			nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, split->count - i);
+			return;
+		}
+		nm_split_write(split, i, esp->whole);
+		seal_pieces(esp, sa, nm_split_len(split, i), mtu);
+	}
+}
 
-	return split->info.family == NATMUX_FAMILY_IPV6 && mtu < IP6_MTU_MIN ? IP6_MTU_MIN : mtu;
+uint32_t nm_plane_inner_max(const struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms)
+{
+	return nm_sa_inner_max(sa, nm_path_mtu(esp, sa, now_ms) - outer_len(sa));
+}
+
+/*
+ * What is padded has to fit as well. The length of those that wait is decided: they go first. False:
+ * whoever was told of them has taken the SA away.
+ */
+static bool limit_padding(struct natmux_esp *esp, struct nm_sa *sa, uint32_t inner_max)
+{
+	uint16_t tfc_pad = nm_sa_padding_within(sa, inner_max);
+
+	if (tfc_pad == sa->tfc_pad)
+		return true;
+	seal_vector(esp);
+	if (esp->flow.changes != esp->changes)
+		return false;
+	sa->tfc_pad = tfc_pad;
+	return true;
+}
+
+/* Packets that are longer than what fits. */
+static void protect_too_big(
+	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, uint32_t mtu)
+{
+	bool wants_icmp = nm_too_big_wants_icmp(split->packet, &split->info);
+	uint32_t sealed = nm_sa_sealed_len(sa, text_len(sa, split, 0));
+
+	if (!wants_icmp && sa->mode == NATMUX_SA_TUNNEL)
+		seal_fragments(esp, sa, split, mtu);
+	else if ((!wants_icmp || sa->too_big == NATMUX_TOO_BIG_CUT) && sealed <= SEALED_MAX)
+		seal_all(esp, sa, split, true);
+	else
+		tell_too_big(esp, split, mtu);
 }
 
 static void protect(
 	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct nm_split *split)
 {
-	uint32_t mtu = inner_mtu(esp, sa, split);
+	uint32_t inner_max = nm_plane_inner_max(esp, sa, now_ms) + bare_len(sa, split);
+	uint32_t mtu = nm_plane_mtu_of(split->info.family, inner_max), len = nm_split_len(split, 0);
 
 	nm_usage_touch(sa->usage, now_ms);
 	if (sa->mode == NATMUX_SA_TRANSPORT && !nm_transport_fits(&split->info)) {
 		nm_plane_drop(esp, NATMUX_DROP_OUT_FORMAT, split->count);
 		return;
 	}
-	if (nm_split_len(split, 0) <= mtu)
-		seal_all(esp, sa, split);
-	else if (split->count > 1 || sa->mode == NATMUX_SA_TRANSPORT ||
-		 nm_too_big_wants_icmp(split->packet, &split->info))
-		tell_too_big(esp, split, mtu);
+	if (!limit_padding(esp, sa, inner_max)) {
+		nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, split->count);
+		return;
+	}
+	/* No sender of IPv6 takes less than 1280 for an answer: what is sealed is cut (RFC 2473 7.1). */
+	if (len <= mtu)
+		seal_all(esp, sa, split, len > inner_max);
 	else
-		seal_fragments(esp, sa, split, mtu);
+		protect_too_big(esp, sa, split, mtu);
+}
+
+/* The packet's memory is ours to write to: natmux_esp_output(). */
+static void clamp_mss(struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa,
+	const struct nm_split *split, uint8_t *packet)
+{
+	uint32_t mtu;
+
+	if (split->kind != NATMUX_OFFLOAD_NONE || !nm_mss_is_syn(packet, &split->info))
+		return;
+	mtu = nm_plane_mtu_of(
+		split->info.family, nm_plane_inner_max(esp, sa, now_ms) + bare_len(sa, split));
+	nm_mss_clamp(packet, &split->info, mtu, !split->needs_checksum);
 }
 
 /* RFC 4301 5.1: the SA is not there, so somebody has to make it. */
@@ -246,6 +340,8 @@ static void apply(struct natmux_esp *esp, uint64_t now_ms, const struct nm_plane
 	case NATMUX_POLICY_PROTECT:
 		if (sa && !nm_usage_is_dead(sa->usage) &&
 			sa->path.remote.family != NATMUX_FAMILY_NONE) {
+			if (esp->config.clamps_mss)
+				clamp_mss(esp, now_ms, sa, split, packet->data);
 			protect(esp, now_ms, sa, split);
 			return;
 		}

@@ -47,3 +47,33 @@ void nm_replay_advance(struct nm_replay *replay, uint64_t sequence)
 		replay->ring[(sequence / NM_REPLAY_BITS - i) & replay->mask] = 0;
 	replay->top = sequence;
 }
+
+/* Numbers of one word of the ring, from `from` to `to`, that have not come. */
+static uint64_t count_missing(const struct nm_replay *replay, uint64_t from, uint64_t to)
+{
+	uint64_t wanted = UINT64_MAX << from % NM_REPLAY_BITS &
+			  UINT64_MAX >> (NM_REPLAY_BITS - 1 - to % NM_REPLAY_BITS);
+
+	return (uint64_t)__builtin_popcountll(
+		wanted & ~replay->ring[from / NM_REPLAY_BITS & replay->mask]);
+}
+
+uint64_t nm_replay_count_leaving(const struct nm_replay *replay, uint64_t sequence)
+{
+	uint64_t from = replay->top >= replay->size ? replay->top - replay->size + 1 : 1;
+	uint64_t last, known, count = 0;
+
+	if (sequence <= replay->size)
+		return 0;
+	last = sequence - replay->size;
+	known = last < replay->top ? last : replay->top;
+	while (from <= known) {
+		uint64_t end = from | (NM_REPLAY_BITS - 1);
+
+		end = end < known ? end : known;
+		count += count_missing(replay, from, end);
+		from = end + 1;
+	}
+	/* What was jumped over altogether. */
+	return count + (last > replay->top ? last - replay->top : 0);
+}

@@ -38,6 +38,9 @@ size_t nm_replay_bytes(uint32_t size);
 void nm_replay_init(
 	struct nm_replay *replay, uint32_t size, bool has_esn, uint64_t top, uint64_t *ring);
 
+/* As nm_replay_leaving(), for any `sequence` above the top of a window. */
+uint64_t nm_replay_count_leaving(const struct nm_replay *replay, uint64_t sequence);
+
 /* Moves the window up to `sequence`, which is above its top, and clears what it moves into. */
 void nm_replay_advance(struct nm_replay *replay, uint64_t sequence);
 
@@ -112,6 +115,24 @@ static inline enum nm_replay_verdict nm_replay_commit(struct nm_replay *replay, 
 	replay->ring[sequence / NM_REPLAY_BITS & replay->mask] |= UINT64_C(1)
 								  << sequence % NM_REPLAY_BITS;
 	return NM_REPLAY_NEW;
+}
+
+/*
+ * How many numbers that have not come would leave the window if it moved up to `sequence`: they are
+ * lost, for they are LATE from then on. Without a window nobody knows what has come: 0.
+ */
+static inline uint64_t nm_replay_leaving(const struct nm_replay *replay, uint64_t sequence)
+{
+	uint64_t number = sequence - replay->size;
+
+	if (replay->size == 0 || sequence <= replay->top)
+		return 0;
+	if (sequence != replay->top + 1)
+		return nm_replay_count_leaving(replay, sequence);
+	/* Number 0 is never sent: before the window is full nothing leaves it. */
+	return sequence > replay->size &&
+	       !(replay->ring[number / NM_REPLAY_BITS & replay->mask] >> number % NM_REPLAY_BITS &
+		       1);
 }
 
 #endif

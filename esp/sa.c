@@ -7,9 +7,10 @@
 #include <natmux/error.h>
 
 #include "base/export.h"
+#include "esp/selector.h"
 
 /* RFC 4303 2.1: 0 is never sent, 1 to 255 are reserved. */
-enum { SPI_MIN = 256, DSCP_MAX = 63, TFC_MAX = 9000 };
+enum { SPI_MIN = 256, DSCP_MAX = 63, TFC_MAX = 9000, DUMMY_SECONDS_MAX = 3600 };
 
 NM_EXPORT void natmux_sa_config_defaults(struct natmux_sa_config *config, size_t size)
 {
@@ -25,25 +26,14 @@ NM_EXPORT void natmux_sa_config_defaults(struct natmux_sa_config *config, size_t
 	memcpy(config, &defaults, size < sizeof(defaults) ? size : sizeof(defaults));
 }
 
-/* Matching reads as many octets of an address as its prefix has, and trusts that number. */
-static bool selector_is_valid(const struct natmux_selector *selector)
-{
-	uint8_t family = selector->source.base.family;
-	unsigned int most = family == NATMUX_FAMILY_IPV4 ? 32 : 128;
-
-	return (family == NATMUX_FAMILY_IPV4 || family == NATMUX_FAMILY_IPV6) &&
-	       selector->destination.base.family == family && selector->source.bits <= most &&
-	       selector->destination.bits <= most &&
-	       selector->source_ports.min <= selector->source_ports.max &&
-	       selector->destination_ports.min <= selector->destination_ports.max;
-}
-
 static bool numbers_are_valid(const struct natmux_sa_config *config)
 {
 	return config->size == sizeof(*config) && config->spi >= SPI_MIN &&
 	       config->direction <= NATMUX_SA_OUT && config->mode <= NATMUX_SA_TRANSPORT &&
 	       config->roam <= NATMUX_ROAM_YES && config->df <= NATMUX_DF_CLEAR &&
 	       config->dscp >= -1 && config->dscp <= DSCP_MAX && config->tfc_pad <= TFC_MAX &&
+	       config->too_big <= NATMUX_TOO_BIG_CUT &&
+	       config->dummy_seconds <= DUMMY_SECONDS_MAX &&
 	       config->replay_window <= NM_REPLAY_WINDOW_MAX &&
 	       (config->has_esn || config->sequence <= UINT32_MAX) &&
 	       (config->selectors_len == 0 || config->selectors);
@@ -75,7 +65,7 @@ int nm_sa_check(const struct natmux_sa_config *config)
 		path->remote.family != NATMUX_FAMILY_NONE)
 		return NATMUX_EINVAL;
 	for (size_t i = 0; i < config->selectors_len; i++)
-		if (!selector_is_valid(&config->selectors[i]))
+		if (!nm_selector_is_valid(&config->selectors[i]))
 			return NATMUX_EINVAL;
 	return 0;
 }
@@ -141,7 +131,10 @@ static void set_fields(struct nm_sa *sa, const struct natmux_sa_config *config, 
 	sa->direction = (uint8_t)config->direction;
 	sa->mode = (uint8_t)config->mode;
 	sa->has_esn = config->has_esn;
-	sa->tfc_pad = config->tfc_pad;
+	sa->tfc_pad = sa->tfc_wish = config->tfc_pad;
+	sa->too_big = (uint8_t)config->too_big;
+	sa->dummy_seconds = config->dummy_seconds;
+	sa->no_resync = config->no_resync;
 	sa->path = config->path;
 	sa->path_sequence = config->sequence;
 	sa->roam = (uint8_t)config->roam;
@@ -207,11 +200,8 @@ uint32_t nm_sa_sealed_len(const struct nm_sa *sa, uint32_t len)
 uint32_t nm_sa_inner_max(const struct nm_sa *sa, uint32_t len)
 {
 	uint32_t overhead = NM_ESP_HEADER + sa->iv_len + sa->icv_len;
-	uint32_t text;
 
 	if (len < overhead + sa->align)
 		return 0;
-	text = (len - overhead) / sa->align * sa->align - NM_ESP_TRAILER;
-	/* Whatever is shorter would be padded to more than there is room for. */
-	return text < sa->tfc_pad ? 0 : text;
+	return (len - overhead) / sa->align * sa->align - NM_ESP_TRAILER;
 }

@@ -21,6 +21,8 @@ enum {
 	NM_ESP_OVERHEAD_MAX = 73,
 	NM_ESP_NO_NEXT_HEADER = 59, /* RFC 4303 2.6: a dummy packet */
 	NM_SA_MARK = 16,            /* crypto_generichash_BYTES_MIN */
+	NM_SA_RESYNC_AFTER = 128,   /* RFC 4303 A3.1: packets in a row that are not authentic */
+	NM_SA_RESYNC_TRIES = 8,     /* A3.2: high halves that are tried then */
 };
 
 struct nm_sa {
@@ -31,7 +33,7 @@ struct nm_sa {
 	uint8_t direction; /* enum natmux_sa_direction */
 	uint8_t mode;      /* enum natmux_sa_mode */
 	bool has_esn;
-	uint16_t tfc_pad;
+	uint16_t tfc_pad; /* as far as it fits the path: never more than tfc_wish */
 	const struct nm_engine *engine;
 	void *key; /* in `keys` */
 	struct nm_secret_pool *keys;
@@ -46,9 +48,17 @@ struct nm_sa {
 	struct nm_usage own_usage;
 
 	/* What some need. */
-	uint8_t roam, df;
+	uint8_t roam, df, too_big;
+	bool no_ecn, no_resync;
 	int16_t dscp;
-	bool no_ecn;
+	uint16_t tfc_wish, dummy_seconds;
+	uint16_t path_mtu;      /* OUT: learnt; 0: nothing is known */
+	uint16_t failures;      /* IN: packets in a row that were not authentic: open.c */
+	uint8_t tos;            /* OUT: of the last train */
+	bool has_df;            /* the same */
+	uint64_t path_mtu_ms;   /* OUT: until when the learnt one counts */
+	uint64_t dummied_ms;    /* OUT: when the last dummy went */
+	uint32_t dummy_wait_ms; /* OUT: how much silence there may be before the next */
 	uint32_t reqid;
 	uint64_t order;                  /* of its coming into the SAD */
 	struct natmux_addr filed_remote; /* OUT: what the SAD finds it by; its path may move */
@@ -106,7 +116,16 @@ static inline uint32_t nm_sa_text_len(const struct nm_sa *sa, uint32_t len)
 /* Octets of ESP (from the SPI on) that sealing makes of `len` octets of inner packet. */
 uint32_t nm_sa_sealed_len(const struct nm_sa *sa, uint32_t len);
 
-/* Longest inner packet whose sealed form has at most `len` octets; 0: none. */
+/*
+ * Longest inner packet whose sealed form has at most `len` octets; 0: none. As if nothing were
+ * padded: TFC padding gives way to what fits, nm_sa_padding_within().
+ */
 uint32_t nm_sa_inner_max(const struct nm_sa *sa, uint32_t len);
+
+/* What tfc_pad may be where inner packets have at most `most` octets. */
+static inline uint16_t nm_sa_padding_within(const struct nm_sa *sa, uint32_t most)
+{
+	return sa->tfc_wish < most ? sa->tfc_wish : (uint16_t)most;
+}
 
 #endif

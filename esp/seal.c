@@ -60,7 +60,7 @@ bool nm_seal(
 	struct nm_engine_job jobs[NM_ENGINE_VECTOR];
 	uint64_t sequence =
 		nm_usage_is_dead(sa->usage) ? 0 : nm_sequence_take(sa->sequence, (uint32_t)n);
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, dummies = 0;
 
 	if (sequence == 0) {
 		sa->counters.exhausted += n;
@@ -77,10 +77,14 @@ bool nm_seal(
 			.len = make_trailer(sa, &items[i]),
 			.seq_high = (uint32_t)(sequence >> 32),
 		};
-		bytes += items[i].len;
+		if (items[i].next_header == NM_ESP_NO_NEXT_HEADER)
+			dummies++;
+		else
+			bytes += items[i].len;
 	}
 	sa->engine->seal(sa->key, jobs, n);
-	sa->counters.packets += n;
+	sa->counters.packets += n - dummies;
+	sa->counters.dummy += dummies;
 	sa->counters.bytes += bytes;
 	return true;
 }

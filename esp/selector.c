@@ -32,3 +32,15 @@ bool nm_selector_matches(const struct natmux_selector *selector, const struct nm
 	       ports_match(&selector->source_ports, info->has_ports, info->source_port) &&
 	       ports_match(&selector->destination_ports, info->has_ports, info->destination_port);
 }
+
+bool nm_selector_is_valid(const struct natmux_selector *selector)
+{
+	uint8_t family = selector->source.base.family;
+	unsigned int most = family == NATMUX_FAMILY_IPV4 ? 32 : 128;
+
+	return (family == NATMUX_FAMILY_IPV4 || family == NATMUX_FAMILY_IPV6) &&
+	       selector->destination.base.family == family && selector->source.bits <= most &&
+	       selector->destination.bits <= most &&
+	       selector->source_ports.min <= selector->source_ports.max &&
+	       selector->destination_ports.min <= selector->destination_ports.max;
+}

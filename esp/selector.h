@@ -12,4 +12,10 @@
  */
 bool nm_selector_matches(const struct natmux_selector *selector, const struct nm_inner_info *info);
 
+/*
+ * Whether a selector makes sense: one family, prefixes no longer than its addresses, ranges that do
+ * not end before they begin. Matching reads as many octets as a prefix has, and trusts that number.
+ */
+bool nm_selector_is_valid(const struct natmux_selector *selector);
+
 #endif

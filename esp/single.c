@@ -31,7 +31,6 @@ static struct natmux_sa_config without_path(const struct natmux_sa_config *confi
 NM_EXPORT int natmux_sa_new(const struct natmux_sa_config *config,
 	const struct natmux_random *random, struct natmux_sa **result)
 {
-	struct nm_engine_choice engines;
 	const struct nm_engine *engine;
 	struct natmux_sa_config bare;
 	struct natmux_sa *single;
@@ -39,8 +38,7 @@ NM_EXPORT int natmux_sa_new(const struct natmux_sa_config *config,
 
 	if (config->size != sizeof(*config) || !natmux_suite_get(config->suite))
 		return NATMUX_EINVAL;
-	nm_engine_choose(&engines, NULL, NULL, NULL);
-	engine = engines.of[config->suite];
+	engine = nm_engine_find(config->suite);
 	if (!engine)
 		return NATMUX_EUNSUPPORTED;
 	single = calloc(1, sizeof(*single));

@@ -244,16 +244,7 @@ static uint32_t find_entry(const struct nm_spd *spd, const struct natmux_policy 
 
 static bool is_valid(const struct natmux_policy *policy)
 {
-	const struct natmux_selector *selector = &policy->selector;
-	unsigned int most = selector->source.base.family == NATMUX_FAMILY_IPV4 ? 32 : 128;
-
-	return (selector->source.base.family == NATMUX_FAMILY_IPV4 ||
-		       selector->source.base.family == NATMUX_FAMILY_IPV6) &&
-	       selector->source.base.family == selector->destination.base.family &&
-	       selector->source.bits <= most && selector->destination.bits <= most &&
-	       selector->source_ports.min <= selector->source_ports.max &&
-	       selector->destination_ports.min <= selector->destination_ports.max &&
-	       policy->action <= NATMUX_POLICY_DISCARD &&
+	return nm_selector_is_valid(&policy->selector) && policy->action <= NATMUX_POLICY_DISCARD &&
 	       (policy->action != NATMUX_POLICY_PROTECT || policy->reqid > 0);
 }
 

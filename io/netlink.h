@@ -6,6 +6,8 @@
 #ifndef NM_NETLINK_H
 #define NM_NETLINK_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <natmux/log.h>
 #include "io/sys.h"
 

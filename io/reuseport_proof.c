@@ -1,122 +1,147 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tries a reuseport program on the running kernel, between sockets of its own. */
+/* Sends probes to a group of sockets and looks where they come out. */
 #include "io/reuseport_proof.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
 #include <natmux/error.h>
 
+enum { PATIENCE_US = 200000, PAYLOAD_MAX = 64 };
+
 struct proof {
 	const struct nm_sys *sys;
-	int fds[NM_REUSEPORT_PROOF_SOCKETS];
-	uint32_t fds_n;
-	struct sockaddr_storage at; /* where the group is */
-	socklen_t at_len;
+	int sockets[NM_REUSEPORT_SOCKETS_MAX], sender;
+	unsigned int sockets_n;  /* open */
+	struct sockaddr_in port; /* of the group */
 	char *why;
 };
 
 static int failed(struct proof *proof, const char *call)
 {
-	snprintf(proof->why, NM_REUSEPORT_PROOF_WHY, "%.40s: %.48s", call, strerror(errno));
-	return NATMUX_ESYSTEM;
+	snprintf(proof->why, NM_REUSEPORT_WHY, "%s: %s", call, strerror(errno));
+	return NATMUX_EUNSUPPORTED;
 }
 
-/* The loopback address, port 0. */
-static void set_loopback(struct proof *proof, enum natmux_family family)
+/* The first socket is given a port, the others take the same. */
+static int open_socket(struct proof *proof)
 {
-	struct natmux_addr addr = {.family = (uint8_t)family};
-
-	if (family == NATMUX_FAMILY_IPV6)
-		addr.ip[15] = 1;
-	else
-		memcpy(addr.ip, (const uint8_t[]){127, 0, 0, 1}, 4);
-	proof->at_len = (socklen_t)natmux_addr_to_sockaddr(&addr, (struct sockaddr *)&proof->at);
-}
-
-/* One more of the group; the first finds the port. */
-static int open_one(struct proof *proof)
-{
-	const struct timeval wait = {.tv_usec = NM_REUSEPORT_PROOF_WAIT_MS * 1000};
+	const struct timeval patience = {.tv_usec = PATIENCE_US};
 	const struct nm_sys *sys = proof->sys;
-	int on = 1, fd = sys->socket(proof->at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	const int on = 1;
+	socklen_t len = sizeof(proof->port);
+	int fd = sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
 
 	if (fd < 0)
 		return failed(proof, "socket");
-	proof->fds[proof->fds_n++] = fd;
+	proof->sockets[proof->sockets_n++] = fd; /* closed by the caller, whatever comes */
 	if (sys->setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
 		return failed(proof, "setsockopt(SO_REUSEPORT)");
-	if (sys->setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) < 0)
+	if (sys->setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
 		return failed(proof, "setsockopt(SO_RCVTIMEO)");
-	if (sys->bind(fd, (struct sockaddr *)&proof->at, proof->at_len) < 0)
+	if (sys->bind(fd, (const struct sockaddr *)&proof->port, sizeof(proof->port)) < 0)
 		return failed(proof, "bind");
-	if (sys->getsockname(fd, (struct sockaddr *)&proof->at, &proof->at_len) < 0)
+	if (sys->getsockname(fd, (struct sockaddr *)&proof->port, &len) < 0)
 		return failed(proof, "getsockname");
 	return 0;
 }
 
 static int send_probe(struct proof *proof, const struct nm_reuseport_probe *probe)
 {
-	struct iovec iov = {(void *)(uintptr_t)probe->payload, probe->len};
-	struct msghdr msg = {
-		.msg_name = &proof->at,
-		.msg_namelen = proof->at_len,
+	uint8_t bytes[PAYLOAD_MAX];
+	struct iovec iov = {.iov_base = bytes, .iov_len = probe->len};
+	struct msghdr msg = {.msg_name = &proof->port,
+		.msg_namelen = sizeof(proof->port),
 		.msg_iov = &iov,
-		.msg_iovlen = 1,
-	};
+		.msg_iovlen = 1};
 
-	/* Any socket can send: which of them gets it does not depend on the source. */
-	if (proof->sys->sendmsg(proof->fds[0], &msg, 0) == (ssize_t)probe->len)
-		return 0;
-	return failed(proof, "sendmsg to the loopback address");
-}
-
-/* Other datagrams that somebody sends to that port are no excuse: the first has to be the probe. */
-static int receive_probe(struct proof *proof, const struct nm_reuseport_probe *probe)
-{
-	uint8_t got[64];
-	struct iovec iov = {got, sizeof(got)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t n = proof->sys->recvmsg(proof->fds[probe->socket], &msg, 0);
-
-	if (n == (ssize_t)probe->len && memcmp(got, probe->payload, probe->len) == 0)
-		return 0;
-	snprintf(proof->why, NM_REUSEPORT_PROOF_WHY,
-		"a datagram for socket %u of the group went elsewhere (is lo up?)", probe->socket);
-	return NATMUX_ESYSTEM;
-}
-
-static int prove(struct proof *proof, uint32_t sockets, const struct nm_filter_step *steps,
-	size_t steps_n, const struct nm_reuseport_probe *probes, size_t probes_n)
-{
-	int err = 0;
-
-	while (proof->fds_n < sockets && err == 0)
-		err = open_one(proof);
-	if (err == 0 && nm_reuseport_attach(proof->sys, proof->fds[0], steps, steps_n) < 0)
-		err = failed(proof, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)");
-	for (size_t i = 0; i < probes_n && err == 0; i++) {
-		err = send_probe(proof, &probes[i]);
-		if (err == 0)
-			err = receive_probe(proof, &probes[i]);
+	if (probe->len > sizeof(bytes)) {
+		errno = EMSGSIZE;
+		return failed(proof, "sendmsg");
 	}
-	return err;
+	memcpy(bytes, probe->bytes, probe->len);
+	if (proof->sys->sendmsg(proof->sender, &msg, 0) == (ssize_t)probe->len)
+		return 0;
+	failed(proof, "sendmsg over the loopback interface");
+	return NATMUX_EUNSUPPORTED;
 }
 
-int nm_reuseport_prove(const struct nm_sys *sys, enum natmux_family family, uint32_t sockets,
-	const struct nm_filter_step *steps, size_t steps_n, const struct nm_reuseport_probe *probes,
-	size_t probes_n, char why[static NM_REUSEPORT_PROOF_WHY])
+/* Whether the socket has the probe. Strangers cannot know the port; who guesses it fails the proof. */
+static bool has_probe(
+	struct proof *proof, unsigned int socket, const struct nm_reuseport_probe *probe, int flags)
 {
-	struct proof proof = {.sys = sys, .why = why};
-	int err;
+	uint8_t bytes[PAYLOAD_MAX];
+	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	ssize_t len = proof->sys->recvmsg(proof->sockets[socket], &msg, flags);
 
-	if (sockets == 0 || sockets > NM_REUSEPORT_PROOF_SOCKETS)
+	return len == (ssize_t)probe->len && memcmp(bytes, probe->bytes, probe->len) == 0;
+}
+
+/* Whether any other socket has it. */
+static bool is_elsewhere(struct proof *proof, const struct nm_reuseport_probe *probe)
+{
+	for (unsigned int i = 0; i < proof->sockets_n; i++)
+		if (i != probe->goes_to && has_probe(proof, i, probe, MSG_DONTWAIT))
+			return true;
+	return false;
+}
+
+static int try_probe(struct proof *proof, const struct nm_reuseport_probe *probe)
+{
+	int error = send_probe(proof, probe);
+
+	if (error < 0)
+		return error;
+	if (has_probe(proof, probe->goes_to, probe, 0))
+		return 0;
+	snprintf(proof->why, NM_REUSEPORT_WHY, "%s %s", probe->what,
+		is_elsewhere(proof, probe) ? "comes out at the wrong socket"
+					   : "does not come through the loopback interface");
+	return NATMUX_EUNSUPPORTED;
+}
+
+static int prove(struct proof *proof, unsigned int sockets, const struct nm_filter_step *steps,
+	size_t n, const struct nm_reuseport_probe *probes, size_t probes_n)
+{
+	int error = 0;
+
+	while (proof->sockets_n < sockets && error == 0)
+		error = open_socket(proof);
+	if (error < 0)
+		return error;
+	proof->sender = proof->sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	if (proof->sender < 0)
+		return failed(proof, "socket");
+	if (nm_reuseport_attach(proof->sys, proof->sockets[0], steps, n) < 0)
+		return failed(proof, "setsockopt(SO_ATTACH_REUSEPORT_CBPF)");
+	for (size_t i = 0; i < probes_n && error == 0; i++)
+		error = try_probe(proof, &probes[i]);
+	return error;
+}
+
+int nm_reuseport_prove(const struct nm_sys *sys, unsigned int sockets,
+	const struct nm_filter_step *steps, size_t n, const struct nm_reuseport_probe *probes,
+	size_t probes_n, char why[static NM_REUSEPORT_WHY])
+{
+	struct proof proof = {
+		.sys = sys,
+		.sender = -1,
+		.port.sin_family = AF_INET,
+		.port.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.why = why,
+	};
+	int error;
+
+	if (sockets == 0 || sockets > NM_REUSEPORT_SOCKETS_MAX)
 		return NATMUX_EINVAL;
-	set_loopback(&proof, family);
-	err = prove(&proof, sockets, steps, steps_n, probes, probes_n);
-	while (proof.fds_n > 0)
-		sys->close(proof.fds[--proof.fds_n]);
-	return err;
+	error = prove(&proof, sockets, steps, n, probes, probes_n);
+	while (proof.sockets_n > 0)
+		sys->close(proof.sockets[--proof.sockets_n]);
+	if (proof.sender >= 0)
+		sys->close(proof.sender);
+	return error;
 }

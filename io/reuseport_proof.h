@@ -1,33 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether this kernel does with a reuseport group's datagrams what a program says. */
+/* Whether the kernel does what a reuseport program says: tried on throw-away loopback sockets. */
 #ifndef NM_REUSEPORT_PROOF_H
 #define NM_REUSEPORT_PROOF_H
 
-#include <stdint.h>
-#include <natmux/addr.h>
 #include "io/reuseport.h"
 
-enum {
-	NM_REUSEPORT_PROOF_SOCKETS = 64,
-	NM_REUSEPORT_PROOF_WAIT_MS = 200, /* for a datagram that does not come */
-	NM_REUSEPORT_PROOF_WHY = 96,      /* bytes of a reason, its NUL included */
+/* A payload, and the number of the socket that it has to come out at. */
+struct nm_reuseport_probe {
+	const char *what; /* "a STUN message" */
+	const uint8_t *bytes;
+	size_t len;
+	unsigned int goes_to;
 };
 
-/* A payload of at least one byte, and the number of the socket that is to get it. */
-struct nm_reuseport_probe {
-	const void *payload;
-	size_t len;
-	uint32_t socket;
-};
+enum { NM_REUSEPORT_SOCKETS_MAX = 64, NM_REUSEPORT_WHY = 160 };
 
 /*
- * Makes a group of `sockets` sockets with the program on a free port of the loopback address of
- * `family`, sends the probes there and looks who gets them. Nothing but these sockets is touched, and
- * all of them are closed again. 0, or NATMUX_ESYSTEM with the reason in `why`; then it took
- * NM_REUSEPORT_PROOF_WAIT_MS at most.
+ * Sends each probe over the loopback interface of this namespace to a group of `sockets` that run the
+ * program, on a port that the kernel chooses. 0; or NATMUX_EUNSUPPORTED with one line for people in
+ * `why`, where a call failed or a probe came out elsewhere. Takes a second at most. NATMUX_EINVAL: no
+ * socket, or more than NM_REUSEPORT_SOCKETS_MAX.
  */
-int nm_reuseport_prove(const struct nm_sys *sys, enum natmux_family family, uint32_t sockets,
-	const struct nm_filter_step *steps, size_t steps_n, const struct nm_reuseport_probe *probes,
-	size_t probes_n, char why[static NM_REUSEPORT_PROOF_WHY]);
+int nm_reuseport_prove(const struct nm_sys *sys, unsigned int sockets,
+	const struct nm_filter_step *steps, size_t n, const struct nm_reuseport_probe *probes,
+	size_t probes_n, char why[static NM_REUSEPORT_WHY]);
 
 #endif

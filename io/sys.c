@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int real_bind(int fd, const struct sockaddr *addr, socklen_t len)
@@ -47,6 +48,24 @@ static int real_ioctl(int fd, unsigned long request, void *arg)
 	return ioctl(fd, request, arg);
 }
 
+/* The C library has no names for them before 2.36; the numbers are the same everywhere. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+static int real_pidfd_open(pid_t pid, unsigned int flags)
+{
+	return (int)syscall(SYS_pidfd_open, pid, flags);
+}
+
+static int real_pidfd_getfd(int pidfd, int fd, unsigned int flags)
+{
+	return (int)syscall(SYS_pidfd_getfd, pidfd, fd, flags);
+}
+
 static void *real_map(size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -80,8 +99,13 @@ const struct nm_sys nm_sys_real = {
 	.read = read,
 	.writev = writev,
 	.ioctl = real_ioctl,
+	.poll = poll,
 	.close = close,
 	.fchmod = fchmod,
+	.fchown = fchown,
+	.fstat = fstat,
+	.pidfd_open = real_pidfd_open,
+	.pidfd_getfd = real_pidfd_getfd,
 	.chmod = chmod,
 	.lstat = lstat,
 	.unlink = unlink,

@@ -6,6 +6,7 @@
 #ifndef NM_SYS_H
 #define NM_SYS_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -29,8 +30,13 @@ struct nm_sys {
 	ssize_t (*read)(int fd, void *buf, size_t len);
 	ssize_t (*writev)(int fd, const struct iovec *iov, int n);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
+	int (*poll)(struct pollfd *fds, nfds_t n, int timeout_ms);
 	int (*close)(int fd);
 	int (*fchmod)(int fd, mode_t mode);
+	int (*fchown)(int fd, uid_t uid, gid_t gid);
+	int (*fstat)(int fd, struct stat *st);
+	int (*pidfd_open)(pid_t pid, unsigned int flags);
+	int (*pidfd_getfd)(int pidfd, int fd, unsigned int flags);
 	int (*chmod)(const char *path, mode_t mode);
 	int (*lstat)(const char *path, struct stat *st);
 	int (*unlink)(const char *path);

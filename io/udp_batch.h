@@ -80,6 +80,11 @@ struct nm_udp {
 	struct nm_udp_batch *batch;
 	struct natmux_addr local;
 	int fd;
+	int mtu_fd;  /* what the kernel knows of paths is asked by it: udp_df.c; -1: nobody asks */
+	bool has_df; /* DF is set on what is sent */
+	bool has_asked; /* in this call of nm_udp_send() */
+	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
+	void *too_big_user;
 	bool is_wildcard;
 	bool has_more;
 	unsigned int offer;        /* buffers for the next receive call */
@@ -106,5 +111,15 @@ void nm_udp_count_overflow(struct nm_udp *udp, uint32_t drops);
 
 /* Logs a failed call the first time it fails with this errno, so that no flood reaches the log. */
 void nm_udp_tell(struct nm_udp *udp, const char *call, int error);
+
+/*
+ * udp_df.c: DF of what is sent from now on. UDP knows it by socket, not by datagram, so that a change
+ * is a system call.
+ */
+void nm_udp_set_df(struct nm_udp *udp, bool has_df);
+/* Opens the socket that asks; without it nobody hears of paths. */
+void nm_udp_open_mtu(struct nm_udp *udp, const struct nm_udp_config *config);
+/* A datagram with DF did not fit the path: tells what would. */
+void nm_udp_tell_too_big(struct nm_udp *udp, const struct natmux_path *path);
 
 #endif

@@ -13,7 +13,7 @@
 #include "base/log.h"
 
 /* What a person can do about it; "" when the error's own text says all there is. */
-static const char *advice(int error)
+static const char *advice(const char *call, int error)
 {
 	switch (error) {
 	case EADDRINUSE:
@@ -21,7 +21,8 @@ static const char *advice(int error)
 		       "doctor`)";
 	case EADDRNOTAVAIL: return " (no interface has this address: see `ip address`)";
 	case EACCES: return " (ports below 1024 need CAP_NET_BIND_SERVICE)";
-	case EPERM: return " (needs CAP_NET_RAW)";
+	case EPERM:
+		return strcmp(call, "fchown") == 0 ? " (needs CAP_CHOWN)" : " (needs CAP_NET_RAW)";
 	case ENODEV: return " (no such interface: see `ip link`)";
 	case EAFNOSUPPORT: return " (this kernel does not have the address family)";
 	case EMFILE:
@@ -48,7 +49,7 @@ static int open_failed(struct nm_udp *udp, const char *call)
 	int error = errno;
 
 	nm_log(&udp->log, NATMUX_LOG_ERROR, "UDP %s: %s: %s%s",
-		natmux_addr_format(&udp->local, text), call, strerror(error), advice(error));
+		natmux_addr_format(&udp->local, text), call, strerror(error), advice(call, error));
 	return system_error(error);
 }
 
@@ -71,29 +72,30 @@ struct option {
 	const char *call;
 	bool is_needed;
 	bool is_for_wildcard; /* a socket bound to one address knows where datagrams came to */
+	bool is_before_bind;  /* the kernel refuses it afterwards */
 };
 
 /*
- * DF stays clear and large datagrams are fragmented (IP_PMTUDISC_DONT). RFC 7296 2 wants IKE
+ * DF is clear and large datagrams are fragmented (IP_PMTUDISC_DONT). RFC 7296 2 wants IKE
  * messages of 3000 bytes to work, and a NAT on the path often swallows the ICMP messages that path
- * MTU discovery lives on. Whether ESP may be fragmented was decided by who made it.
+ * MTU discovery lives on. Trains that want DF say so: nm_udp_set_df().
  */
 static const struct option options4[] = {
-	{IPPROTO_IP, IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)", true, true},
-	{IPPROTO_IP, IP_RECVTOS, 1, "setsockopt(IP_RECVTOS)", false, false},
-	{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "setsockopt(IP_MTU_DISCOVER)", false,
+	{IPPROTO_IP, IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)", true, true, false},
+	{IPPROTO_IP, IP_RECVTOS, 1, "setsockopt(IP_RECVTOS)", false, false, false},
+	{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "setsockopt(IP_MTU_DISCOVER)", false, false,
 		false},
 };
 
 static const struct option options6[] = {
-	{IPPROTO_IPV6, IPV6_V6ONLY, 1, "setsockopt(IPV6_V6ONLY)", true, false},
-	{IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)", true, true},
-	{IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "setsockopt(IPV6_RECVTCLASS)", false, false},
+	{IPPROTO_IPV6, IPV6_V6ONLY, 1, "setsockopt(IPV6_V6ONLY)", true, false, true},
+	{IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)", true, true, false},
+	{IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "setsockopt(IPV6_RECVTCLASS)", false, false, false},
 	{IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT, "setsockopt(IPV6_MTU_DISCOVER)",
-		false, false},
+		false, false, false},
 };
 
-static int set_options(struct nm_udp *udp)
+static int set_options(struct nm_udp *udp, bool is_bound)
 {
 	bool is_v6 = udp->local.family == NATMUX_FAMILY_IPV6;
 	const struct option *options = is_v6 ? options6 : options4;
@@ -101,7 +103,7 @@ static int set_options(struct nm_udp *udp)
 		is_v6 ? sizeof(options6) / sizeof(*options6) : sizeof(options4) / sizeof(*options4);
 
 	for (const struct option *o = options; o < options + n; o++) {
-		if (o->is_for_wildcard && !udp->is_wildcard)
+		if ((o->is_for_wildcard && !udp->is_wildcard) || (o->is_before_bind && is_bound))
 			continue;
 		if (set_int(udp, o->level, o->name, o->value))
 			continue;
@@ -123,6 +125,8 @@ static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
 		return open_failed(udp, "setsockopt(SO_REUSEADDR)");
 	if (config->reuse_port && !set_int(udp, SOL_SOCKET, SO_REUSEPORT, 1))
 		return open_failed(udp, "setsockopt(SO_REUSEPORT)");
+	if (config->owner && udp->sys->fchown(udp->fd, *config->owner, (gid_t)-1) < 0)
+		return open_failed(udp, "fchown");
 	return 0;
 }
 
@@ -237,6 +241,22 @@ void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso)
 	status->has_gso = set_offload(udp, use_gso, UDP_SEGMENT, 0, status->gso_why);
 }
 
+/* Where the socket is bound, which the kernel may have had a say in. */
+static int learn_local(struct nm_udp *udp)
+{
+	static const uint8_t zeros[16];
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+
+	if (udp->sys->getsockname(udp->fd, (struct sockaddr *)&sa, &len) < 0)
+		return open_failed(udp, "getsockname");
+	if (natmux_addr_from_sockaddr((struct sockaddr *)&sa, len, &udp->local) < 0)
+		return NATMUX_ESYSTEM;
+	udp->is_wildcard = memcmp(udp->local.ip, zeros, sizeof(zeros)) == 0;
+	udp->blank = (struct natmux_train){.flow = NATMUX_FLOW_NONE, .path.local = udp->local};
+	return 0;
+}
+
 static int bind_local(struct nm_udp *udp)
 {
 	struct sockaddr_storage sa;
@@ -244,32 +264,51 @@ static int bind_local(struct nm_udp *udp)
 
 	if (udp->sys->bind(udp->fd, (struct sockaddr *)&sa, len) < 0)
 		return open_failed(udp, "bind");
-	len = sizeof(sa);
-	if (udp->sys->getsockname(udp->fd, (struct sockaddr *)&sa, &len) < 0)
-		return open_failed(udp, "getsockname");
-	if (natmux_addr_from_sockaddr((struct sockaddr *)&sa, len, &udp->local) < 0)
-		return NATMUX_ESYSTEM;
-	udp->blank = (struct natmux_train){.flow = NATMUX_FLOW_NONE, .path.local = udp->local};
-	return 0;
+	return learn_local(udp);
 }
 
-static int set_up(struct nm_udp *udp, const struct nm_udp_config *config)
+/* What opened and adopted sockets have in common. */
+static int set_up(struct nm_udp *udp, const struct nm_udp_config *config, bool is_bound)
 {
 	struct nm_udp_status *status = &udp->status;
-	int error = set_sharing(udp, config);
+	int error = set_options(udp, is_bound);
 
 	if (error < 0)
 		return error;
-	error = set_options(udp);
-	if (error < 0)
-		return error;
-	if (config->use_bypass)
-		set_bypass(udp);
 	set_drop_count(udp);
 	status->receive_buffer = set_buffer(udp, &receive_buffer, config->receive_buffer);
 	status->send_buffer = set_buffer(udp, &send_buffer, config->send_buffer);
 	nm_udp_set_offloads(udp, config->use_gro, config->use_gso);
+	return 0;
+}
+
+static int open_bound(struct nm_udp *udp, const struct nm_udp_config *config)
+{
+	int error = set_sharing(udp, config);
+
+	if (error == 0)
+		error = set_up(udp, config, false);
+	if (error < 0)
+		return error;
+	if (config->use_bypass)
+		set_bypass(udp);
 	return bind_local(udp);
+}
+
+static struct nm_udp *make(const struct nm_udp_config *config, struct nm_udp_batch *batch)
+{
+	struct nm_udp *udp = calloc(1, sizeof(*udp));
+
+	if (!udp)
+		return NULL;
+	udp->sys = config->sys;
+	udp->log = config->log;
+	udp->batch = batch;
+	udp->offer = NM_UDP_MESSAGES;
+	udp->mtu_fd = -1;
+	udp->too_big = config->too_big;
+	udp->too_big_user = config->too_big_user;
+	return udp;
 }
 
 int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *local,
@@ -283,24 +322,21 @@ int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *lo
 		return NATMUX_EINVAL;
 	if (config->device && strlen(config->device) >= IFNAMSIZ)
 		return NATMUX_EINVAL;
-	u = calloc(1, sizeof(*u));
+	u = make(config, batch);
 	if (!u)
 		return NATMUX_ENOMEM;
-	u->sys = config->sys;
-	u->log = config->log;
-	u->batch = batch;
 	u->local = *local;
 	u->is_wildcard = memcmp(local->ip, zeros, sizeof(zeros)) == 0;
-	u->offer = NM_UDP_MESSAGES;
 	u->fd = u->sys->socket(local->family == NATMUX_FAMILY_IPV6 ? AF_INET6 : AF_INET,
 		SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP);
 	if (u->fd < 0) {
 		error = open_failed(u, "socket");
 		goto free_udp;
 	}
-	error = set_up(u, config);
+	error = open_bound(u, config);
 	if (error < 0)
 		goto close_fd;
+	nm_udp_open_mtu(u, config);
 	*udp = u;
 	return 0;
 
@@ -311,12 +347,41 @@ free_udp:
 	return error;
 }
 
+int nm_udp_adopt(
+	const struct nm_udp_config *config, int fd, struct nm_udp_batch *batch, struct nm_udp **udp)
+{
+	struct nm_udp *u = make(config, batch);
+	int error;
+
+	if (!u)
+		return NATMUX_ENOMEM;
+	u->fd = fd;
+	error = learn_local(u);
+	if (error == 0)
+		error = set_up(u, config, true);
+	if (error < 0)
+		free(u);
+	else
+		*udp = u;
+	return error;
+}
+
 void nm_udp_close(struct nm_udp *udp)
 {
 	if (!udp)
 		return;
+	if (udp->mtu_fd >= 0)
+		udp->sys->close(udp->mtu_fd);
 	udp->sys->close(udp->fd);
 	free(udp);
+}
+
+int nm_udp_release(struct nm_udp *udp)
+{
+	int fd = udp->fd;
+
+	free(udp);
+	return fd;
 }
 
 int nm_udp_fd(const struct nm_udp *udp)

@@ -165,6 +165,15 @@ static void count_drops(struct nm_udp *udp, int error, uint64_t datagrams)
 	nm_udp_tell(udp, "sendmmsg", error);
 }
 
+/* Datagrams of one parcel that the kernel did not take. */
+static void count_refused(
+	struct nm_udp *udp, const struct nm_udp_parcel *parcel, int error, uint64_t datagrams)
+{
+	count_drops(udp, error, datagrams);
+	if (error == EMSGSIZE)
+		nm_udp_tell_too_big(udp, &parcel->train->path);
+}
+
 static int call_sendmmsg(struct nm_udp *udp, struct mmsghdr *msgs, unsigned int n)
 {
 	int sent = -1;
@@ -219,7 +228,7 @@ static bool send_singles(struct nm_udp *udp, unsigned int i)
 		int sent = call_sendmmsg(udp, tx->singles + at, n - at);
 
 		if (sent <= 0) {
-			count_drops(udp, errno, n - at);
+			count_refused(udp, &tx->parcels[i], errno, n - at);
 			break;
 		}
 		at += (unsigned int)sent;
@@ -271,7 +280,7 @@ static void handle_failure(struct nm_udp *udp, unsigned int i, int error)
 	if (parcel->datagrams > 1 && is_gso_refusal(error))
 		send_refused(udp, i, error);
 	else
-		count_drops(udp, error, parcel->datagrams);
+		count_refused(udp, parcel, error, parcel->datagrams);
 }
 
 /* Sends all messages made so far. */
@@ -330,6 +339,10 @@ static void put_train(struct nm_udp *udp, const struct natmux_train *train)
 	struct piece piece = {.data = train->data, .unit = is_single ? train->len : train->segment};
 	uint32_t left = train->len, max;
 
+	if (udp->local.family == NATMUX_FAMILY_IPV4 && udp->has_df != (train->dont_fragment != 0)) {
+		flush(udp);
+		nm_udp_set_df(udp, train->dont_fragment != 0);
+	}
 	if (is_single) {
 		piece.len = train->len;
 		put_piece(udp, train, &piece);
@@ -350,6 +363,7 @@ uint64_t nm_udp_send(struct nm_udp *udp, const struct natmux_train *trains, size
 {
 	uint64_t drops_before = udp->status.send_drops;
 
+	udp->has_asked = false;
 	for (size_t i = 0; i < n; i++) {
 		/* A socket of one family has no way to the other. */
 		if (trains[i].path.remote.family != udp->local.family)

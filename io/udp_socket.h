@@ -35,6 +35,18 @@ struct nm_udp_config {
 	 */
 	bool use_bypass;
 	bool reuse_address, reuse_port;
+	/*
+	 * NULL: nobody wants to know. A datagram with DF was longer than the path to `path->remote`
+	 * takes, as far as the kernel knows: `mtu` octets, headers included. IPv4; called from
+	 * nm_udp_send(), at most once.
+	 */
+	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
+	void *too_big_user;
+	/*
+	 * User that the socket shall belong to, for sockets share a port with those of their own
+	 * user only (SO_REUSEPORT). NULL: who we are. Another needs CAP_CHOWN.
+	 */
+	const uint32_t *owner;
 };
 
 /* What became of the wishes, and counters. Live, but for kernel_drops. */
@@ -60,6 +72,16 @@ struct nm_udp_status {
 int nm_udp_open(const struct nm_udp_config *config, const struct natmux_addr *local,
 	struct nm_udp_batch *batch, struct nm_udp **udp);
 void nm_udp_close(struct nm_udp *udp); /* NULL is fine */
+
+/* Gives the descriptor away, and frees the rest. */
+int nm_udp_release(struct nm_udp *udp);
+
+/*
+ * The same for a socket that is open and bound, and not blocking; `device`, `use_bypass` and the
+ * last three of the configuration are not looked at. The socket is taken over when this returns 0.
+ */
+int nm_udp_adopt(const struct nm_udp_config *config, int fd, struct nm_udp_batch *batch,
+	struct nm_udp **udp);
 
 /* Switches GRO and GSO on or off; what the kernel refuses stays off, and the status says why. */
 void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso);

@@ -32,7 +32,7 @@ struct natmux_uv {
 	const struct nm_sys *sys;
 	struct natmux_log log;
 	struct nm_udp_batch *batch;
-	struct uv_socket sockets[NATMUX_UV_LOCALS_MAX];
+	struct uv_socket sockets[NATMUX_UV_FDS_MAX];
 	size_t sockets_n;
 	uv_timer_t timer;
 	uint64_t armed_ms; /* when the timer fires; UINT64_MAX: it does not run */
@@ -118,7 +118,7 @@ NM_EXPORT void natmux_uv_send(struct natmux_uv *uv, const struct natmux_train *t
 	struct uv_socket *socket;
 	size_t from = 0;
 
-	while (from < n && !uv->is_closing) {
+	while (uv && from < n && !uv->is_closing) {
 		size_t to = from + 1;
 
 		/* Trains of one path come one after the other: as many as possible in one call. */
@@ -149,6 +149,8 @@ NM_EXPORT void natmux_uv_flush_output(struct natmux_uv *uv)
 {
 	size_t n = TRAINS;
 
+	if (!uv)
+		return;
 	while (n == TRAINS && !uv->is_closing) {
 		n = natmux_mux_output(uv->mux, uv->output, TRAINS);
 		natmux_uv_send(uv, uv->output, n);
@@ -159,7 +161,7 @@ NM_EXPORT void natmux_uv_flush_output(struct natmux_uv *uv)
 
 NM_EXPORT void natmux_uv_set_offloads(struct natmux_uv *uv, bool use_gro, bool use_gso)
 {
-	for (size_t i = 0; i < uv->sockets_n; i++)
+	for (size_t i = 0; uv && i < uv->sockets_n; i++)
 		nm_udp_set_offloads(uv->sockets[i].udp, use_gro, use_gso);
 }
 
@@ -262,21 +264,20 @@ static struct nm_udp_config socket_config(
 		.use_bypass = config->use_bypass,
 		.reuse_address = config->reuse_address,
 		.reuse_port = config->reuse_port,
+		.too_big = config->too_big,
+		.too_big_user = config->too_big_user,
 	};
 }
 
-static int open_socket(struct natmux_uv *uv, const struct natmux_uv_config *config,
-	const struct natmux_addr *local)
+/* From here on the socket is closed with the driver. */
+static int watch(struct natmux_uv *uv, struct nm_udp *udp)
 {
-	const struct nm_udp_config udp_config = socket_config(uv, config);
-	struct uv_socket *socket = &uv->sockets[uv->sockets_n];
-	int error = nm_udp_open(&udp_config, local, uv->batch, &socket->udp);
+	struct uv_socket *socket = &uv->sockets[uv->sockets_n++];
+	int error;
 
-	if (error < 0)
-		return error;
+	socket->udp = udp;
 	socket->driver = uv;
-	uv->sockets_n++;
-	error = uv_poll_init(uv->loop, &socket->poll, nm_udp_fd(socket->udp));
+	error = uv_poll_init(uv->loop, &socket->poll, nm_udp_fd(udp));
 	if (error < 0) {
 		nm_log(&uv->log, NATMUX_LOG_ERROR, "uv_poll_init: %s", uv_strerror(error));
 		return NATMUX_ESYSTEM;
@@ -287,6 +288,16 @@ static int open_socket(struct natmux_uv *uv, const struct natmux_uv_config *conf
 	return error < 0 ? NATMUX_ESYSTEM : 0;
 }
 
+static int open_socket(struct natmux_uv *uv, const struct natmux_uv_config *config,
+	const struct natmux_addr *local)
+{
+	const struct nm_udp_config udp_config = socket_config(uv, config);
+	struct nm_udp *udp;
+	int error = nm_udp_open(&udp_config, local, uv->batch, &udp);
+
+	return error < 0 ? error : watch(uv, udp);
+}
+
 /* A kernel without IPv6 must not keep a port open for "::" and "0.0.0.0" from working. */
 static bool may_leave_out(const struct natmux_addr *local, int error)
 {
@@ -295,7 +306,6 @@ static bool may_leave_out(const struct natmux_addr *local, int error)
 
 static int open_sockets(struct natmux_uv *uv, const struct natmux_uv_config *config)
 {
-	struct natmux_addr bound[NATMUX_UV_LOCALS_MAX];
 	int error = 0, left_out = 0;
 
 	for (size_t i = 0; i < config->locals_n; i++) {
@@ -310,16 +320,59 @@ static int open_sockets(struct natmux_uv *uv, const struct natmux_uv_config *con
 		return left_out;
 	if (left_out < 0)
 		nm_log(&uv->log, NATMUX_LOG_WARNING, "going on without that address family");
-	for (size_t i = 0; i < uv->sockets_n; i++)
-		bound[i] = *nm_udp_local(uv->sockets[i].udp);
-	return natmux_mux_set_locals(uv->mux, uv_now(uv->loop), bound, uv->sockets_n);
+	return 0;
+}
+
+static void close_given(
+	const struct natmux_uv_config *config, const struct nm_sys *sys, size_t from)
+{
+	for (size_t i = from; config->fds && i < config->fds_n; i++)
+		sys->close(config->fds[i]);
+}
+
+static int adopt_sockets(struct natmux_uv *uv, const struct natmux_uv_config *config)
+{
+	struct nm_udp_config udp_config = socket_config(uv, config);
+	int error = 0;
+
+	udp_config.receive_buffer = udp_config.send_buffer = 0; /* left as they are */
+	while (error == 0 && uv->sockets_n < config->fds_n) {
+		struct nm_udp *udp;
+
+		error = nm_udp_adopt(&udp_config, config->fds[uv->sockets_n], uv->batch, &udp);
+		if (error == 0)
+			error = watch(uv, udp);
+	}
+	close_given(config, uv->sys, uv->sockets_n);
+	return error;
+}
+
+/* Tells the mux where we are; an address that two sockets share counts once. */
+static int tell_locals(struct natmux_uv *uv)
+{
+	struct natmux_addr bound[NATMUX_UV_FDS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < uv->sockets_n; i++) {
+		const struct natmux_addr *local = nm_udp_local(uv->sockets[i].udp);
+		size_t at = 0;
+
+		while (at < n && !natmux_addr_equal(&bound[at], local))
+			at++;
+		if (at == n)
+			bound[n++] = *local;
+	}
+	return natmux_mux_set_locals(uv->mux, uv_now(uv->loop), bound, n);
 }
 
 static bool is_valid(const struct natmux_uv_config *config)
 {
-	return config->size == sizeof(*config) && config->locals && config->locals_n > 0 &&
-	       config->locals_n <= NATMUX_UV_LOCALS_MAX && config->budget > 0 &&
-	       config->budget <= BUDGET_MAX;
+	bool has_locals =
+		config->locals && config->locals_n > 0 && config->locals_n <= NATMUX_UV_LOCALS_MAX;
+	bool has_fds = config->fds_n > 0 && config->fds_n <= NATMUX_UV_FDS_MAX;
+
+	return config->size == sizeof(*config) && (config->fds ? has_fds : has_locals) &&
+	       config->budget > 0 && config->budget <= BUDGET_MAX;
 }
 
 int nm_uv_new(uv_loop_t *loop, struct natmux_mux *mux, const struct natmux_uv_config *config,
@@ -331,8 +384,10 @@ int nm_uv_new(uv_loop_t *loop, struct natmux_mux *mux, const struct natmux_uv_co
 	if (!is_valid(config))
 		return NATMUX_EINVAL;
 	u = calloc(1, sizeof(*u));
-	if (!u)
+	if (!u) {
+		close_given(config, sys, 0);
 		return NATMUX_ENOMEM;
+	}
 	u->sys = sys;
 	u->loop = loop;
 	u->mux = mux;
@@ -341,13 +396,16 @@ int nm_uv_new(uv_loop_t *loop, struct natmux_mux *mux, const struct natmux_uv_co
 	u->armed_ms = UINT64_MAX;
 	error = nm_udp_batch_new(sys, &u->batch);
 	if (error < 0) {
+		close_given(config, sys, 0);
 		free(u);
 		return error;
 	}
 	uv_timer_init(loop, &u->timer);
 	u->timer.data = u;
 	u->handles = 1;
-	error = open_sockets(u, config);
+	error = config->fds ? adopt_sockets(u, config) : open_sockets(u, config);
+	if (error == 0)
+		error = tell_locals(u);
 	if (error < 0) {
 		natmux_uv_free(u, NULL, NULL);
 		return error;
@@ -365,13 +423,13 @@ NM_EXPORT int natmux_uv_new(uv_loop_t *loop, struct natmux_mux *mux,
 
 int nm_uv_fd(const struct natmux_uv *uv, size_t i)
 {
-	return i < uv->sockets_n ? nm_udp_fd(uv->sockets[i].udp) : -1;
+	return uv && i < uv->sockets_n ? nm_udp_fd(uv->sockets[i].udp) : -1;
 }
 
 NM_EXPORT void natmux_uv_sockets(const struct natmux_uv *uv,
 	void (*each)(void *user, const struct natmux_uv_socket *socket), void *user)
 {
-	for (size_t i = 0; i < uv->sockets_n; i++) {
+	for (size_t i = 0; uv && i < uv->sockets_n; i++) {
 		struct nm_udp *udp = uv->sockets[i].udp;
 		const struct nm_udp_status *status = nm_udp_status(udp);
 		struct natmux_uv_socket socket;

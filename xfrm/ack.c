@@ -40,6 +40,7 @@ static const struct {
 	{ENODEV, 0, NATMUX_ENOTFOUND, "no such interface"},
 	{ENOMEM, 0, NATMUX_ENOMEM, "the kernel is out of memory"},
 	{ENOBUFS, 0, NATMUX_ESYSTEM, "the kernel had no buffer for its answer"},
+	{EAGAIN, 0, NATMUX_ESYSTEM, "it changed while the kernel was telling it; ask again"},
 	{ETIMEDOUT, 0, NATMUX_ESYSTEM, "the kernel did not answer"},
 };
 

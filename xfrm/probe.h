@@ -37,12 +37,13 @@ struct nm_xfrm_features {
 const char *nm_xfrm_feature_word(enum nm_xfrm_feature feature);
 const char *nm_xfrm_feature_text(enum nm_xfrm_feature feature);
 
-struct nm_xfrm_probe;
-
 /*
- * Asks through `session`, which is borrowed until `done`: harmless requests, and for ESP a state
- * to the loopback that lives for less than a second. `done` is called once; `probe` is gone then.
- * Unknown stays false. NATMUX_ENOMEM, NATMUX_EFULL.
+ * Asks through `session`, which is borrowed until `done`. Nothing is changed in the kernel: for each
+ * attribute it is asked for a state that is not there, with the attribute empty (a kernel that knows
+ * it says that this is wrong, others that there is no such state); for ESP it is given a state with
+ * an anti-replay window too large for its bitmap, which it looks at after it has looked for ESP.
+ * `done` is called once, and may be before this returns; `probe` is gone then. What could not be
+ * found out is false. NATMUX_ENOMEM.
  */
 int nm_xfrm_probe_start(struct nm_xfrm_session *session, const struct natmux_random *random,
 	void (*done)(void *user, const struct nm_xfrm_features *features), void *user,

@@ -106,7 +106,10 @@ void nm_xfrm_selector_put(const struct nm_xfrm_selector *selector, struct xfrm_s
 	nm_xfrm_addr_put(&selector->source.base, &out->saddr);
 }
 
-/* Programs give prefixes with bits beyond their length, and the kernel keeps them. */
+/*
+ * Programs give prefixes with bits beyond their length, and the kernel keeps them. A state that it
+ * made itself (ALLOCSPI) has prefixes and no family: any.
+ */
 static int prefix_get(
 	const xfrm_address_t *in, uint16_t family, uint8_t bits, struct natmux_prefix *prefix)
 {
@@ -114,13 +117,16 @@ static int prefix_get(
 	size_t len = family == NM_AF_INET ? 4 : 16;
 	int err;
 
-	if (bits > (family == 0 ? 0 : len * 8))
+	if (family == 0) {
+		*prefix = (struct natmux_prefix){0};
+		return 0;
+	}
+	if (bits > len * 8)
 		return NATMUX_EMALFORMED;
 	err = nm_xfrm_addr_get(in, family, &got.base);
 	if (err < 0)
 		return err;
-	if (family != 0)
-		got.base.family = family == NM_AF_INET ? NATMUX_FAMILY_IPV4 : NATMUX_FAMILY_IPV6;
+	got.base.family = family == NM_AF_INET ? NATMUX_FAMILY_IPV4 : NATMUX_FAMILY_IPV6;
 	for (size_t i = 0; i < len; i++) {
 		size_t begin = i * 8;
 

@@ -47,7 +47,7 @@ struct nm_xfrm_request {
 	void (*policy)(void *user, const struct nm_xfrm_policy *policy); /* the same */
 	/*
 	 * Events that this very request caused (the socket has joined their group), before `done`:
-	 * STATE_DELETED has the numbers the state ended with.
+	 * STATE_DELETED has the numbers the state ended with. Answers to GETAE, too.
 	 */
 	void (*event)(void *user, const struct nm_xfrm_event *event);
 	/* Once, always, and last; may make another request. `answer` is borrowed. */
@@ -59,7 +59,10 @@ struct nm_xfrm_request {
 int nm_xfrm_session_new(
 	const struct nm_xfrm_session_config *config, struct nm_xfrm_session **session);
 
-/* Waiting requests are wiped and forgotten; their `done` is not called. NULL is fine. */
+/*
+ * Waiting requests are wiped and forgotten; their `done` is not called. Not from within one of its
+ * callbacks. NULL is fine.
+ */
 void nm_xfrm_session_free(struct nm_xfrm_session *session);
 
 /*
@@ -70,9 +73,9 @@ void nm_xfrm_session_free(struct nm_xfrm_session *session);
 int nm_xfrm_session_request(struct nm_xfrm_session *session, struct nm_xfrm_message *message,
 	const struct nm_xfrm_request *request, uint64_t now_ms);
 
-/* What one receive call brought: any number of messages, aligned to 4; borrowed and written to. */
+/* What one receive call brought: any number of messages, aligned to 4; borrowed. */
 void nm_xfrm_session_input(
-	struct nm_xfrm_session *session, void *bytes, size_t len, uint64_t now_ms);
+	struct nm_xfrm_session *session, const void *bytes, size_t len, uint64_t now_ms);
 
 /* The socket lost messages (ENOBUFS). */
 void nm_xfrm_session_lost(struct nm_xfrm_session *session, uint64_t now_ms);

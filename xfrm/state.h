@@ -92,8 +92,13 @@ struct nm_xfrm_state {
 	struct nm_xfrm_algorithm cipher, auth; /* or these two */
 
 	struct nm_xfrm_limits limits;
-	struct nm_xfrm_usage usage; /* parsed only */
-	uint64_t last_used_at;      /* parsed only; seconds since 1970; 0: never, or not said */
+	/*
+	 * Parsed; built only with `keeps_usage`, for a state that goes on counting, and ageing, where
+	 * another one stopped.
+	 */
+	struct nm_xfrm_usage usage;
+	bool keeps_usage;
+	uint64_t last_used_at; /* parsed only; seconds since 1970; 0: never, or not said */
 	struct nm_xfrm_state_stats stats; /* parsed only */
 	struct nm_xfrm_replay replay;
 

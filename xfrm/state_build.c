@@ -147,11 +147,25 @@ static void put_offload(struct nm_xfrm_builder *builder, const struct nm_xfrm_st
 		nm_xfrm_put(builder, XFRMA_OFFLOAD_DEV, &offload, sizeof(offload));
 }
 
+static void put_usage(struct nm_xfrm_builder *builder, const struct nm_xfrm_usage *usage)
+{
+	const struct xfrm_lifetime_cur out = {
+		.bytes = usage->bytes,
+		.packets = usage->packets,
+		.add_time = usage->added_at,
+		.use_time = usage->used_at,
+	};
+
+	nm_xfrm_put(builder, XFRMA_LTIME_VAL, &out, sizeof(out));
+}
+
 static void put_attributes(struct nm_xfrm_builder *builder, const struct nm_xfrm_state *state)
 {
 	put_algorithms(builder, state);
 	put_encap(builder, state);
 	put_replay(builder, state);
+	if (state->keeps_usage)
+		put_usage(builder, &state->usage);
 	nm_xfrm_mark_put(builder, &state->mark);
 	put_nonzero(builder, XFRMA_SA_EXTRA_FLAGS, state->extra_flags);
 	if (state->output_mark.mask != 0) {
@@ -264,6 +278,7 @@ int nm_xfrm_state_alloc_spi(const struct nm_xfrm_state *state, uint32_t min, uin
 	if (state->destination.family == NATMUX_FAMILY_NONE || min > max)
 		return NATMUX_EINVAL;
 	put_info(state, &out->info);
+	memset(&out->info.lft, 0, sizeof(out->info.lft)); /* the state to come has them */
 	out->info.id.spi = 0;
 	out->min = min;
 	out->max = max;

@@ -50,7 +50,8 @@ _natmuxctl_sa() {
 	mode) words="tunnel transport" ;;
 	suite) words=$suites ;;
 	roam) words="yes port-only no" ;;
-	esn | ecn) words="yes no" ;;
+	esn | ecn | resync) words="yes no" ;;
+	too-big) words="tell cut" ;;
 	df) words="copy set clear" ;;
 	action) words="protect bypass discard" ;;
 	proto) words="tcp udp udplite sctp dccp icmp ipv6-icmp" ;;

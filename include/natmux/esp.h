@@ -77,7 +77,10 @@ struct natmux_esp_config {
 	const char *engine;    /* NULL: the fastest; or "ipsec-mb", "openssl", "sodium" */
 	struct natmux_random random;
 	struct natmux_log log;
-	/* What the plane calls, which may not call the plane. Sealed trains, to be sent; borrowed. */
+	/*
+	 * What the plane calls. It does not call the plane, but for functions that say so. Sealed
+	 * trains, to be sent; borrowed.
+	 */
 	void (*send)(void *user, const struct natmux_train *trains, size_t n);
 	/* Opened packets, for the TUN device; borrowed. */
 	void (*deliver)(void *user, const struct natmux_gathered *packet);
@@ -87,6 +90,8 @@ struct natmux_esp_config {
 	void (*drop)(void *user, enum natmux_drop drop, uint64_t packets);
 	void *user;
 	bool can_tcp, can_udp; /* the TUN device takes super-packets of TCP, of UDP */
+	/* TCP connections are opened with segments that fit: MSS options of SYN are lowered. */
+	bool clamps_mss;
 	/*
 	 * false: natmux_esp_sas() shows the keys, for those who look into captures. They are kept in
 	 * locked memory then, and not at all otherwise.
@@ -162,7 +167,10 @@ struct natmux_sa_info {
 	enum natmux_df df;
 	int16_t dscp;
 	bool no_ecn;
-	uint16_t tfc_pad;
+	enum natmux_too_big too_big;
+	uint16_t tfc_pad, dummy_seconds;
+	bool no_resync;
+	uint32_t path_mtu; /* OUT: what the path is known to take; the plane's, or less */
 	const struct natmux_selector *selectors;
 	size_t selectors_len;
 	const uint8_t *key; /* NULL unless the plane `keeps_keys` */
@@ -178,6 +186,14 @@ void natmux_esp_set_offloads(struct natmux_esp *esp, bool can_tcp, bool can_udp)
 
 /* After how much silence keepalives are sent from now on; 0: none. */
 void natmux_esp_set_keepalive(struct natmux_esp *esp, uint64_t now_ms, uint32_t keepalive_ms);
+
+/*
+ * The path to a peer (its IP address) takes packets of at most `mtu` octets: the outbound SAs to it
+ * keep to that for ten minutes (RFC 1191 6.3). Less than 576, or 1280 for IPv6, counts as so much.
+ * May be called from `send`.
+ */
+void natmux_esp_set_path_mtu(
+	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_addr *remote, uint32_t mtu);
 
 /* NATMUX_EINVAL, NATMUX_EEXISTS (same priority and selector), NATMUX_EFULL; NATMUX_ENOTFOUND. */
 int natmux_esp_policy_add(struct natmux_esp *esp, const struct natmux_policy *policy);

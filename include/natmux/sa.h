@@ -30,11 +30,23 @@ enum natmux_roam {
 	NATMUX_ROAM_YES,
 };
 
-/* What becomes of the DF bit of the outer IPv4 header (RFC 4301 8.1). */
+/*
+ * What becomes of the DF bit of the outer IPv4 header (RFC 4301 8.1). Whatever is said here, it is
+ * clear on packets that are longer than the path is known to take and must go all the same.
+ */
 enum natmux_df {
-	NATMUX_DF_COPY,
+	NATMUX_DF_COPY, /* of the inner packet; IPv6, which no router cuts, counts as set */
 	NATMUX_DF_SET,
-	NATMUX_DF_CLEAR,
+	NATMUX_DF_CLEAR, /* for paths where ICMP messages get lost */
+};
+
+/*
+ * What becomes of an inner packet that does not fit and must not be cut itself (IPv6, IPv4 with DF,
+ * transport mode). IPv4 without DF is cut before it is sealed, always.
+ */
+enum natmux_too_big {
+	NATMUX_TOO_BIG_TELL, /* dropped; ICMP or ICMPv6 tells its sender what fits (RFC 4301 8.2) */
+	NATMUX_TOO_BIG_CUT,  /* sealed whole; the outer packet is cut */
 };
 
 /* Limits of an SA; 0: none. What is reached first counts (RFC 4301 4.4.2.1). */
@@ -77,10 +89,27 @@ struct natmux_sa_config {
 	uint32_t reqid; /* ties policies and both directions together; 0: none */
 	struct natmux_lifetime soft, hard;
 	uint64_t sequence; /* 0: last number used (OUT) or seen (IN): a moved SA goes on */
-	enum natmux_df df; /* COPY */
-	int16_t dscp;      /* -1: copied from the inner packet; else 0 to 63 */
-	bool no_ecn;       /* false: RFC 6040 */
-	uint16_t tfc_pad;  /* 0: pad inner packets to this many octets (RFC 4303 2.7) */
+	/* Of outer headers; their TTL and hop limit are the system's. */
+	enum natmux_df df;           /* COPY. OUT */
+	int16_t dscp;                /* -1: copied from the inner packet; else 0 to 63 */
+	bool no_ecn;                 /* false: RFC 6040 */
+	enum natmux_too_big too_big; /* TELL. OUT */
+	/*
+	 * 0: pad inner packets to this many octets (RFC 4303 2.7), at most 9000; to fewer where so
+	 * many would not fit the path, for a packet is never made too long by its padding.
+	 */
+	uint16_t tfc_pad;
+	/*
+	 * 0: after so many seconds of silence, half as many to half as many again, by chance, a dummy
+	 * packet of a length by chance is sent (RFC 4303 2.6); to 3600. OUT
+	 */
+	uint16_t dummy_seconds;
+	/*
+	 * false: an inbound SA with ESN that has lost 2^32 packets in a row and more finds its way
+	 * again (RFC 4303 A3): of every 128 packets in a row that are not authentic one is tried with
+	 * the next 8 high halves. That costs 6 % more per forged packet, and nothing else.
+	 */
+	bool no_resync;
 	const struct natmux_selector *selectors; /* IN: what inner packets may be; copied */
 	size_t selectors_len;                    /* 0: anything */
 };
@@ -94,21 +123,30 @@ static inline void natmux_sa_config_init(struct natmux_sa_config *config)
 	natmux_sa_config_defaults(config, sizeof(*config));
 }
 
-/* Buckets of the histogram: a packet that came 2^i to 2^(i+1)-1 numbers behind the newest. */
+/*
+ * Buckets of the histogram: a packet that came 2^i to 2^(i+1)-1 numbers behind the newest before it;
+ * the last bucket has what came from farther behind, too.
+ */
 enum { NATMUX_REORDER_BUCKETS = 14 };
 
 /* Packets of one SA, by what became of them. */
 struct natmux_sa_counters {
 	uint64_t packets, bytes; /* delivered or sent; octets of inner packets */
-	uint64_t lost;           /* IN: numbers that left the window without having come */
-	uint64_t late;           /* older than the window */
-	uint64_t duplicate;      /* number seen before; not decrypted */
-	uint64_t replayed;       /* authentic, and another of the same vector had the number */
+	/*
+	 * IN: numbers that left the window without having come, from number 1 on, or from
+	 * config's `sequence`. What is missing inside the window may still come and is not among
+	 * them; what comes after it has left is `late` and stays lost. Never goes down. 0 with
+	 * replay_window 0: nobody knows then what has come.
+	 */
+	uint64_t lost;
+	uint64_t late;      /* older than the window */
+	uint64_t duplicate; /* number seen before; not decrypted */
+	uint64_t replayed;  /* authentic, and another of the same vector had the number */
 	uint64_t bad_icv;
 	uint64_t bad_padding;
 	uint64_t selector; /* inner packet that the selectors do not allow */
 	uint64_t too_short;
-	uint64_t dummy;     /* next header 59 */
+	uint64_t dummy;     /* next header 59, received or sent; not among `packets` */
 	uint64_t exhausted; /* OUT: refused, the counter or a hard limit was reached */
 	uint64_t reorder[NATMUX_REORDER_BUCKETS];
 };

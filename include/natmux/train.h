@@ -17,7 +17,8 @@ struct natmux_train {
 	uint32_t segment;        /* bytes of each datagram but the last */
 	uint32_t flow;           /* the mux's number of the flow, or NATMUX_FLOW_NONE */
 	uint8_t tos;             /* outer TOS or traffic class, as received or to be sent */
-	uint8_t reserved[3];     /* zero */
+	uint8_t dont_fragment;   /* to be sent: 1: DF is set on IPv4, 0: it is clear */
+	uint8_t reserved[2];     /* zero */
 	struct natmux_path path; /* local may be a bare family: then the kernel chooses */
 };
 

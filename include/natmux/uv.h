@@ -21,7 +21,7 @@ struct natmux_mux;
  */
 struct natmux_uv;
 
-enum { NATMUX_UV_LOCALS_MAX = 16 };
+enum { NATMUX_UV_LOCALS_MAX = 16, NATMUX_UV_FDS_MAX = 32 };
 
 /* Start from natmux_uv_config_init(), which sets `size` and the defaults given here. */
 struct natmux_uv_config {
@@ -40,6 +40,21 @@ struct natmux_uv_config {
 	bool use_bypass;
 	bool reuse_address, reuse_port; /* false: SO_REUSEADDR, SO_REUSEPORT */
 	struct natmux_log log;          /* silent */
+	/*
+	 * NULL: `locals` are opened. Else the sockets themselves, UDP, bound and not blocking; two may
+	 * have one address (SO_REUSEPORT), and then the first of them sends. Buffers, device, bypass
+	 * and reuse are as they are, `locals` is not looked at. natmux_uv_new takes the sockets over
+	 * and, whenever it fails but with NATMUX_EINVAL, closes them.
+	 */
+	const int *fds;
+	size_t fds_n; /* 1 to NATMUX_UV_FDS_MAX, of 1 to NATMUX_UV_LOCALS_MAX addresses */
+	/*
+	 * NULL. A datagram of a train with `dont_fragment` was not sent: the path to `path->remote`
+	 * takes `mtu` octets, IP header included, as far as the kernel knows. What
+	 * natmux_esp_set_path_mtu() wants to hear. From within natmux_uv_send().
+	 */
+	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
+	void *too_big_user;
 };
 
 /* Fills in `size` and the defaults; `locals` is left for the caller. */
@@ -65,6 +80,8 @@ int natmux_uv_new(uv_loop_t *loop, struct natmux_mux *mux, const struct natmux_u
 void natmux_uv_free(struct natmux_uv *uv, void (*done)(void *user), void *user);
 
 /*
+ * Of the functions below all do nothing with a NULL driver.
+ *
  * Sends trains, each from the socket that has its local address (of the remote's family when the
  * local address is bare). Drops are counted in the mux: PATH_LOCAL without such a socket, UDP_SEND
  * when the kernel does not take a datagram. natmux_mux_sent is the caller's to call, before.

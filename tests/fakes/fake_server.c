@@ -178,7 +178,8 @@ static void fill_sa(struct nm_config_sa *sa, const char *name, enum natmux_sa_di
 		.replay_window = 1024,
 		.roam = NATMUX_ROAM_YES,
 		.dscp = -1,
-		.ecn = true};
+		.ecn = true,
+		.resync = true};
 	strcpy(sa->name, name);
 }
 
@@ -289,6 +290,18 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
 	if (!fake->sa_plane.ops)
 		fake->sa_plane = nm_user_sa_plane(nm_server_user_plane(server));
 	return fake->sa_plane.ops ? &fake->sa_plane : NULL;
+}
+
+struct nm_join *nm_server_join(struct nm_server *server)
+{
+	return fake_of(server)->joins ? (struct nm_join *)server : NULL;
+}
+
+/* daemon/join.h */
+
+void nm_join_get_status(const struct nm_join *join, struct nm_join_status *status)
+{
+	*status = fake_of((const struct nm_server *)join)->join;
 }
 
 struct natmux_mux *nm_server_mux(struct nm_server *server)

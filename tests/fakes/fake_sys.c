@@ -234,6 +234,11 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	return nm_sys_real.ioctl(fd, request, arg);
 }
 
+static int fake_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	return fails(FAKE_POLL) ? -1 : nm_sys_real.poll(fds, n, timeout_ms);
+}
+
 static int fake_close(int fd)
 {
 	fake.fds--;
@@ -243,6 +248,26 @@ static int fake_close(int fd)
 static int fake_fchmod(int fd, mode_t mode)
 {
 	return fails(FAKE_FCHMOD) ? -1 : nm_sys_real.fchmod(fd, mode);
+}
+
+static int fake_fchown(int fd, uid_t uid, gid_t gid)
+{
+	return fails(FAKE_FCHOWN) ? -1 : nm_sys_real.fchown(fd, uid, gid);
+}
+
+static int fake_fstat(int fd, struct stat *st)
+{
+	return fails(FAKE_FSTAT) ? -1 : nm_sys_real.fstat(fd, st);
+}
+
+static int fake_pidfd_open(pid_t pid, unsigned int flags)
+{
+	return fails(FAKE_PIDFD_OPEN) ? -1 : count_fd(nm_sys_real.pidfd_open(pid, flags));
+}
+
+static int fake_pidfd_getfd(int pidfd, int fd, unsigned int flags)
+{
+	return fails(FAKE_PIDFD_GETFD) ? -1 : count_fd(nm_sys_real.pidfd_getfd(pidfd, fd, flags));
 }
 
 static int fake_chmod(const char *path, mode_t mode)
@@ -291,8 +316,13 @@ const struct nm_sys fake_sys = {
 	.read = fake_read,
 	.writev = fake_writev,
 	.ioctl = fake_ioctl,
+	.poll = fake_poll,
 	.close = fake_close,
 	.fchmod = fake_fchmod,
+	.fchown = fake_fchown,
+	.fstat = fake_fstat,
+	.pidfd_open = fake_pidfd_open,
+	.pidfd_getfd = fake_pidfd_getfd,
 	.chmod = fake_chmod,
 	.lstat = fake_lstat,
 	.unlink = fake_unlink,

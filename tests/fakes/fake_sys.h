@@ -25,7 +25,12 @@
 	X(READ)                                                                                    \
 	X(WRITEV)                                                                                  \
 	X(IOCTL)                                                                                   \
+	X(POLL)                                                                                    \
 	X(FCHMOD)                                                                                  \
+	X(FCHOWN)                                                                                  \
+	X(FSTAT)                                                                                   \
+	X(PIDFD_OPEN)                                                                              \
+	X(PIDFD_GETFD)                                                                             \
 	X(CHMOD)                                                                                   \
 	X(LSTAT)                                                                                   \
 	X(UNLINK)                                                                                  \

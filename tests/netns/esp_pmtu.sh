@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# An underlay of 1280 bytes. When natmux knows of it, senders hear what fits and go on with that; when
-# it does not, sealed packets are cut on their way, and everything still arrives.
+# An underlay of 1280 bytes. When natmux knows of it, senders hear what fits and go on with that. When
+# it does not, sealed packets are cut on their way where they may be (df = clear), or a router says what
+# fits, natmux keeps to it, and senders hear.
 set -euo pipefail
 # shellcheck source=tests/netns/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
@@ -18,6 +19,7 @@ start() {
 	esp_plane=$(printf '%s\n' "$@")
 	esp_configure a 203.0.113.2:4500
 	esp_configure b 203.0.113.1:4500
+	[[ -z ${sa_line:-} ]] || sed -i "/^sa \"site-out\"/a $sa_line" "$LAB_DIR"/ns/gw-{a,b}/natmux.conf
 	esp_start a
 	a=$LAB_PID
 	esp_start b
@@ -79,11 +81,54 @@ tap_is "TCP over IPv4, Mbit/s" "$(esp_iperf host-a host-b 1 $b4)" -ge 5
 tap_is "no sealed packet has been cut" "$(cut_outside)" -eq "$before"
 stop
 
-start
+sa_line='df = clear' start
 before=$(cut_outside)
 tap "natmux does not know: packets of 1438 bytes arrive all the same" whole $b4 1438
 tap "those of IPv6, too" whole $b6 1438
 tap_is "cut on their way" $(($(cut_outside) - before)) -ge 4
 tap_is "TCP over IPv4, Mbit/s" "$(esp_iperf host-a host-b 1 $b4)" -ge 5
 tap_is "TCP over IPv6, Mbit/s" "$(esp_iperf host-a host-b 1 $b6)" -ge 5
+stop
+
+# path_mtu SIDE: what its outbound SA takes the path for.
+path_mtu() {
+	natmux_json "gw-$1" '.sas[] | select(.direction == "out") | .path_mtu' sa list
+}
+
+# hears ADDRESS SIZE TOLD: too long a packet, and whether its sender knows by now.
+hears() {
+	whole "$1" "$2" || told "$1" "$3"
+}
+
+# So far a switch was too narrow, which says nothing.
+lab_ip nat-a link set wan mtu 1280
+start
+before=$(cut_outside)
+tap_is "with DF, natmux believes in" "$(path_mtu a)" -eq 1500
+tap_fails "a packet of 1438 bytes gets lost" whole $b4 1438
+tap_within 5 "a router has said so, natmux has heard, and so does the sender" hears $b4 1438 $fits
+tap_is "natmux believes in" "$(path_mtu a)" -eq 1280
+tap "what fits arrives" whole $b4 $fits
+tap_within 5 "the sender of IPv6 hears of its 1280" hears $b6 1438 1280
+tap_within 5 "and they arrive, cut outside, once B has heard as well" whole $b6 1280
+tap_is "which is all that was cut" $(($(cut_outside) - before)) -ge 2
+tap_is "TCP over IPv4, Mbit/s" "$(esp_iperf host-a host-b 1 $b4)" -ge 5
+tap_is "TCP over IPv6, Mbit/s" "$(esp_iperf host-a host-b 1 $b6)" -ge 5
+stop
+
+sa_line='too-big = cut' start 'path-mtu = 1280' 'mtu = 1500'
+before=$(cut_outside)
+tap "too-big = cut: what must not be cut inside is cut outside" whole $b4 1500
+tap "IPv6 as well" whole $b6 1500
+tap_is "and put together by the peer" $(($(cut_outside) - before)) -ge 4
+stop
+
+# The hosts would begin with what their own links take, 1500; no ICMP is needed.
+start 'path-mtu = 1280' 'mtu = 1500' 'mss-clamp = yes'
+lab_spawn host-b syn tcpdump -i any -U --immediate-mode -w "$LAB_DIR/syn.pcap" 'tcp[13] & 2 != 0'
+lab_wait 5 test -s "$LAB_DIR/syn.pcap"
+tap_is "mss-clamp: TCP, Mbit/s" "$(esp_iperf host-a host-b 1 $b4)" -ge 5
+tap_has "A's SYN, as B sees it" <(sleep 0.5 && tcpdump -r "$LAB_DIR/syn.pcap" -n 2>/dev/null) "mss $((fits - 40))"
+tap_fails "no sender had to be told" natmux_is gw-a 'any(.drops[]; .reason == "out-too-big")' drops
+stop
 tap_end

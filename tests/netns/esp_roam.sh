@@ -63,6 +63,11 @@ tap_within 2 "B counts each that was sent again" \
 	natmux_is gw-b 'any(.drops[]; .reason == "esp-replay" and .count == 20)' drops
 tap "and each that was forged" \
 	natmux_is gw-b 'any(.drops[]; .reason == "esp-icv" and .count == 20)' drops
+for reason in esp-replay esp-icv; do
+	tap "$reason is told with number, source and destination (RFC 4303 4)" grep -Eq \
+		"ESP dropped, $reason: SPI 0x[0-9a-f]{8} sequence [0-9]+ from [0-9.]+:[0-9]+ to [0-9.]+:4500" \
+		"$(lab_log natmuxd-gw-b)"
+done
 tap_is "and has not moved" "$(moves)" -eq 2
 stop
 

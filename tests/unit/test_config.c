@@ -180,6 +180,9 @@ static const char all_other[] =
 	"inject {\n"
 	"\ttun = \"abcdefghijklmno\"\n"
 	"}\n"
+	"join {\n"
+	"\tuser = \"nobody\"\n"
+	"}\n"
 	"unix {\n"
 	"\tpath = \"/h\"\n"
 	"\tclients = 64\n"
@@ -198,6 +201,7 @@ static const char all_other[] =
 	"\toffload = no\n"
 	"\texport-keys = yes\n"
 	"\tworkers = 16\n"
+	"\tmss-clamp = yes\n"
 	"}\n"
 	"kernel-plane {\n"
 	"\tsas = 1\n"
@@ -227,6 +231,9 @@ static const char all_other[] =
 	"\tdscp = copy\n"
 	"\tecn = no\n"
 	"\ttfc-pad = 0\n"
+	"\ttoo-big = tell\n"
+	"\tdummy = 0\n"
+	"\tresync = no\n"
 	"\tselectors = { \"src 10.2.0.0/16 dst 10.1.0.0/24 proto udp sport 500-600 "
 	"dport 4500\", \"src ::/0 dst fd01::/64 proto 47\" }\n"
 	"\tmark = 0\n"
@@ -256,6 +263,9 @@ static const char all_other[] =
 	"\tdscp = 46\n"
 	"\tecn = yes\n"
 	"\ttfc-pad = 9000\n"
+	"\ttoo-big = cut\n"
+	"\tdummy = 3600\n"
+	"\tresync = yes\n"
 	"\tmark = 0\n"
 	"\toutput-mark = 0\n"
 	"\tif-id = 0\n"
@@ -492,7 +502,7 @@ static void test_sa(void **state)
 	assert_true(sa->ecn && !sa->esn);
 	assert_int_equal(sa->line, 3);
 	assert_int_equal(sa->lines[0], 4);
-	assert_int_equal(sa->lines[21], 8);
+	assert_int_equal(sa->lines[24], 8);
 	assert_int_equal(sa->lines[9], 0);
 	assert_int_equal(sa->selectors_len, 2);
 	assert_int_equal(sa->selectors[0].destination.base.family, NATMUX_FAMILY_IPV4);

@@ -35,8 +35,8 @@ static void write_change(void *user, const struct nm_config_change *change)
 	"direction = in mode = tunnel spi = 0x00000101 suite = aes128gcm16 key-file = \"/k\" "     \
 	"local = \"\" remote = \"\" reqid = 0 esn = no replay-window = 1024 roam = yes "           \
 	"soft-bytes = " soft " hard-bytes = 0 soft-packets = 0 hard-packets = 0 soft-seconds = 0 " \
-	"hard-seconds = 0 df = copy dscp = copy ecn = yes tfc-pad = 0 mark = 0 output-mark = 0 "   \
-	"if-id = 0 offload = \"\""
+	"hard-seconds = 0 df = copy dscp = copy ecn = yes tfc-pad = 0 too-big = tell "             \
+	"dummy = 0 resync = yes mark = 0 output-mark = 0 if-id = 0 offload = \"\""
 
 static void test_difference(void **state)
 {
@@ -110,12 +110,13 @@ static const char *const live[] = {"gro", "gso", "log-level", "kernel-plane.keep
 	"sa.mode", "sa.spi", "sa.suite", "sa.key-file", "sa.local", "sa.remote", "sa.reqid",
 	"sa.esn", "sa.replay-window", "sa.roam", "sa.soft-bytes", "sa.hard-bytes",
 	"sa.soft-packets", "sa.hard-packets", "sa.soft-seconds", "sa.hard-seconds", "sa.df",
-	"sa.dscp", "sa.ecn", "sa.tfc-pad", "sa.selectors", "policy.priority", "policy.action",
-	"policy.reqid", "policy.selector", "peer.remote", "peer.alias", "stun-server.address",
-	"stun.responder", "stun.refresh", "keepalive.mode", "keepalive.interval", "limits.flow-new",
-	"limits.flow-answered", "limits.flow-idle", "limits.ike-rate", "limits.ike-burst",
-	"limits.ike-rate-all", "limits.ike-burst-all", "limits.stun-rate", "limits.stun-burst",
-	"limits.stun-rate-all", "limits.stun-burst-all", "limits.prefix4", "limits.prefix6"};
+	"sa.dscp", "sa.ecn", "sa.tfc-pad", "sa.too-big", "sa.dummy", "sa.resync", "sa.selectors",
+	"policy.priority", "policy.action", "policy.reqid", "policy.selector", "peer.remote",
+	"peer.alias", "stun-server.address", "stun.responder", "stun.refresh", "keepalive.mode",
+	"keepalive.interval", "limits.flow-new", "limits.flow-answered", "limits.flow-idle",
+	"limits.ike-rate", "limits.ike-burst", "limits.ike-rate-all", "limits.ike-burst-all",
+	"limits.stun-rate", "limits.stun-burst", "limits.stun-rate-all", "limits.stun-burst-all",
+	"limits.prefix4", "limits.prefix6"};
 
 static bool is_listed(const char *path)
 {

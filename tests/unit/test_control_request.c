@@ -119,6 +119,39 @@ static void test_results_are_golden(void **state)
 	}
 }
 
+static void expect_join_golden(const char *name)
+{
+	json_t *result = result_of(ask("{\"command\":\"status\"}"));
+	char *text;
+
+	json_object_set_new(result, "pid", json_integer(4242));
+	text = json_dumps(result, JSON_INDENT(1));
+	expect_golden(name, text);
+	free(text);
+	json_decref(result);
+}
+
+/* attach = join, beside a daemon and without one. */
+static void test_join_is_golden(void **state)
+{
+	(void)state;
+	fake.joins = true;
+	fake.config.attach = NM_ATTACH_JOIN;
+	fake.config.handoff = NM_HANDOFF_INJECT;
+	fake.join = (struct nm_join_status){.is_joined = true,
+		.pid = 815,
+		.uid = 0,
+		.name = "charon",
+		.why = "",
+		.joins = 3,
+		.since_ms = fake.now_ms - 61000};
+	expect_join_golden("status-join.json");
+	fake.sockets_n = 0;
+	fake.join = (struct nm_join_status){
+		.name = "", .why = "nobody has UDP port 4500", .since_ms = fake.now_ms - 2500};
+	expect_join_golden("status-waits.json");
+}
+
 /* The list of reasons grows; what stands still is that all are there, each with its text. */
 static void test_all_drops(void **state)
 {
@@ -418,6 +451,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_results_are_golden, setup),
+		cmocka_unit_test_setup(test_join_is_golden, setup),
 		cmocka_unit_test_setup(test_all_drops, setup),
 		cmocka_unit_test_setup(test_metrics_are_golden, setup),
 		cmocka_unit_test_setup(test_refuses_what_is_no_request, setup),

@@ -48,6 +48,8 @@ static const struct {
 	{"aliases.json", "aliases.txt", nm_ctl_print_aliases},
 	{"events.json", "events.txt", print_events},
 	{"status-user.json", "status-user.txt", nm_ctl_print_status},
+	{"status-join.json", "status-join.txt", nm_ctl_print_status},
+	{"status-waits.json", "status-waits.txt", nm_ctl_print_status},
 	{"sas.json", "sas.txt", nm_ctl_print_sas},
 	{"sas.json", "sas-full.txt", nm_ctl_print_sas_in_full},
 	{"policies.json", "policies.txt", nm_ctl_print_policies},

@@ -251,11 +251,23 @@ static void test_suites(void **state)
 	assert_int_equal(natmux_suite_key_len(NATMUX_SUITE_COUNT), 0);
 }
 
+/* One suite by itself gets the engine that it gets among all. */
+static void test_find(void **state)
+{
+	struct nm_engine_choice choice;
+
+	(void)state;
+	nm_engine_choose(&choice, NULL, NULL, NULL);
+	for (int i = 0; i < NATMUX_SUITE_COUNT; i++)
+		assert_ptr_equal(nm_engine_find((enum natmux_suite)i), choice.of[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_engine_proves_itself),
 		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_choice_of_few),
 		cmocka_unit_test(test_wrong_engines_prove_nothing),
 		cmocka_unit_test(test_suites_are_told_apart),

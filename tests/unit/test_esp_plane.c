@@ -442,7 +442,7 @@ static void test_too_big(void **state)
 	stop();
 }
 
-/* A super-packet of segments that do not fit: its sender hears of it, with DF and without. */
+/* A super-packet of segments that do not fit: with DF its sender hears of it, without they are cut. */
 static void test_too_big_super(void **state)
 {
 	static uint8_t packet[10000];
@@ -462,11 +462,13 @@ static void test_too_big_super(void **state)
 		inner.len = make_udp(packet, 28 + 4 * 1411 + 9);
 		packet[6] = has_df ? 0x40 : 0;
 		natmux_esp_output(a, 0, &inner, 1);
-		assert_int_equal(trains_n, 0);
-		assert_int_equal(drops[NATMUX_DROP_OUT_TOO_BIG], 5);
-		assert_int_equal(delivered_n, 1);
-		assert_int_equal(nm_get16(delivered + 26), 1438);
+		assert_int_equal(trains_n > 0, !has_df);
+		assert_int_equal(drops[NATMUX_DROP_OUT_TOO_BIG], has_df ? 5 : 0);
+		assert_int_equal(delivered_n, has_df);
+		if (has_df)
+			assert_int_equal(nm_get16(delivered + 26), 1438);
 		/* An octet less of payload, and they fit. */
+		trains_n = 0;
 		inner.offload.segment = 1410;
 		natmux_esp_output(a, 0, &inner, 1);
 		assert_int_equal(trains_n, 1);

@@ -443,13 +443,15 @@ static void test_key_is_wiped(void **state)
 	}
 }
 
-/* Longest inner packet by trying. */
+/* Longest inner packet by trying; TFC padding gives way. */
 static uint32_t slow_inner_max(const struct nm_sa *sa, uint32_t len)
 {
+	struct nm_sa bare = *sa;
 	uint32_t most = 0;
 
+	bare.tfc_pad = 0;
 	for (uint32_t inner = 1; inner <= len; inner++)
-		if (nm_sa_sealed_len(sa, inner) <= len)
+		if (nm_sa_sealed_len(&bare, inner) <= len)
 			most = inner;
 	return most;
 }

@@ -2,7 +2,7 @@
 /* The library's seal and open: one packet, vectors, and what comes to nothing. */
 #include "test.h"
 
-#include <sodium.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <natmux/error.h>
 #include <natmux/sa.h>
@@ -163,16 +163,62 @@ static void test_ivs_begin_anywhere(void **state)
 	assert_memory_not_equal(memory[0] + 8, memory[1] + 8, 8);
 }
 
+enum { THREADS = 3 };
+
+/* What cmocka's asserts may not do from a thread: the result says whether all went well. */
+static bool goes_there_and_back(enum natmux_suite suite, uint8_t *bytes)
+{
+	struct natmux_sa_config out_config = config_of(suite, NATMUX_SA_OUT);
+	struct natmux_sa_config in_config = config_of(suite, NATMUX_SA_IN);
+	struct natmux_esp_packet packet = {
+		.data = bytes, .size = ROOM, .len = 100, .next_header = 4};
+	struct natmux_sa *out = NULL, *in = NULL;
+	bool is_good;
+
+	is_good = natmux_sa_new(&out_config, &randomness, &out) == 0 &&
+		  natmux_sa_new(&in_config, &randomness, &in) == 0 &&
+		  natmux_sa_seal(out, &packet, 1) == 1 && natmux_sa_open(in, &packet, 1) == 1 &&
+		  packet.len == 100;
+	natmux_sa_free(out);
+	natmux_sa_free(in);
+	return is_good;
+}
+
+static void *use_every_suite(void *bytes)
+{
+	for (unsigned int suite = 0; suite < NATMUX_SUITE_COUNT; suite++)
+		if (!goes_there_and_back((enum natmux_suite)suite, bytes))
+			return bytes;
+	return NULL;
+}
+
+/* SAs of their own need no lock, from the first one on: for -Db_sanitize=thread to look at. */
+static void test_threads(void **state)
+{
+	pthread_t threads[THREADS];
+
+	(void)state;
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_every_suite, memory[i]), 0);
+	for (size_t i = 0; i < THREADS; i++) {
+		void *failed;
+
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+}
+
+/* No sodium_init(): the library looks after itself. */
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* First: what is found once is found by all at once. */
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_round_trip_of_every_suite),
 		cmocka_unit_test(test_what_comes_to_nothing),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_ivs_begin_anywhere),
 	};
 
-	if (sodium_init() < 0)
-		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -263,6 +263,85 @@ static void test_against_the_model(void **state)
 	}
 }
 
+/* Numbers from 1 on that are in front of the window of `top` and have not come. */
+static uint64_t count_lost(const bool *has_come, uint64_t top, uint32_t size)
+{
+	uint64_t lost = 0;
+
+	for (uint64_t n = 1; n + size <= top; n++)
+		lost += !has_come[n];
+	return lost;
+}
+
+/* What leaves the window without having come, step by step and in jumps over all of it. */
+static void test_leaving(void **state)
+{
+	enum { NUMBERS = 1 << 17 };
+	static const uint32_t sizes[] = {1, 32, 63, 64, 65, 127, 128, 1000, 1024, 8192};
+	static bool has_come[NUMBERS];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		uint32_t size = sizes[i];
+		struct nm_replay replay;
+		uint64_t lost = 0;
+
+		make(&replay, size, i % 2, 0);
+		memset(has_come, 0, sizeof(has_come));
+		while (replay.top + 4 * (uint64_t)size + 64 < NUMBERS) {
+			uint64_t r = next_random(), n = replay.top + 1;
+
+			if (r % 8 == 0)
+				n += r / 8 % 64;
+			else if (r % 512 == 1)
+				n += r / 512 % (3 * size);
+			else if (r % 2 == 0 && replay.top > size)
+				n = replay.top - r / 8 % size;
+			lost += nm_replay_leaving(&replay, n);
+			has_come[n] |= take(&replay, (uint32_t)n) == NM_REPLAY_NEW;
+			if (r / 8 % 512 == 0)
+				assert_int_equal(lost, count_lost(has_come, replay.top, size));
+		}
+		assert_int_equal(lost, count_lost(has_come, replay.top, size));
+		assert_true(lost > 0);
+	}
+}
+
+/* One line each: window, top, number that comes, how many are lost by that. */
+static void test_leaving_edges(void **state)
+{
+	static const struct {
+		uint32_t size;
+		uint64_t top, next, lost;
+	} lines[] = {
+		{64, 0, 1, 0},
+		{64, 0, 64, 0},
+		{64, 0, 65, 1}, /* number 1 */
+		{64, 0, 1000, 936},
+		{64, 0, TWO32 + 64, TWO32},
+		/* a window that goes on has seen all up to its top */
+		{64, 100, 101, 0},
+		{64, 100, 164, 0},
+		{64, 100, 165, 1},
+		{64, 100, 100, 0},
+		{64, 100, 99, 0},
+		{1, 5, 6, 0},
+		{1, 5, 7, 1},
+		{0, 5, 1000, 0},
+		{8192, TWO32 - 1, TWO32 + 8191, 0},
+		{8192, TWO32 - 1, TWO32 + 8192, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct nm_replay replay;
+
+		make(&replay, lines[i].size, true, lines[i].top);
+		if (nm_replay_leaving(&replay, lines[i].next) != lines[i].lost)
+			fail_msg("line %zu", i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +351,8 @@ int main(void)
 		cmocka_unit_test(test_twice_in_a_vector),
 		cmocka_unit_test(test_moved_window),
 		cmocka_unit_test(test_against_the_model),
+		cmocka_unit_test(test_leaving),
+		cmocka_unit_test(test_leaving_edges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

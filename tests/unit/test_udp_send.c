@@ -560,6 +560,121 @@ static void test_queue_full(void **state)
 	udp_peer_close(&b);
 }
 
+static int df_of(const struct nm_udp *udp)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(nm_udp_fd(udp), IPPROTO_IP, IP_MTU_DISCOVER, &value, &len), 0);
+	return value == IP_PMTUDISC_DO ? 1 : value == IP_PMTUDISC_DONT ? 0 : -1;
+}
+
+/* DF is the socket's: a system call for each change, none without, and every train has its own. */
+static void test_df(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp *udp = open_with("127.0.0.1", true);
+	struct natmux_train trains[6];
+
+	(void)state;
+	assert_int_equal(df_of(udp), 0);
+	for (size_t i = 0; i < 6; i++) {
+		trains[i] = train_to(&peer, 10 * i, 10, 0);
+		trains[i].dont_fragment = i / 2 == 1;
+	}
+	assert_int_equal(nm_udp_send(udp, trains, 6), 0);
+	for (size_t i = 0; i < 6; i++)
+		expect(&peer, 10 * i, 10);
+	assert_int_equal(fake_sys_calls(FAKE_SETSOCKOPT), 2);
+	assert_int_equal(fake_sys_calls(FAKE_SENDMMSG), 3);
+	assert_int_equal(df_of(udp), 0);
+	assert_int_equal(nm_udp_send(udp, trains + 2, 2), 0);
+	assert_int_equal(nm_udp_send(udp, trains + 2, 2), 0);
+	assert_int_equal(fake_sys_calls(FAKE_SETSOCKOPT), 3);
+	assert_int_equal(df_of(udp), 1);
+	assert_int_equal(nm_udp_send(udp, trains, 1), 0);
+	assert_int_equal(df_of(udp), 0);
+	/* A kernel that refuses is asked once for each change, told of once, and nothing is lost. */
+	fake_sys_fail_option(IPPROTO_IP, IP_MTU_DISCOVER, EPERM);
+	assert_int_equal(nm_udp_send(udp, trains, 6), 0);
+	assert_int_equal(tape.lines, 1);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
+static struct natmux_addr told_of;
+static uint32_t told_mtu;
+static unsigned int told;
+
+static void hear(void *user, const struct natmux_path *path, uint32_t mtu)
+{
+	assert_ptr_equal(user, &told);
+	told_of = path->remote;
+	told_mtu = mtu;
+	told++;
+}
+
+static int refuse_long(const struct msghdr *msg)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
+		len += msg->msg_iov[i].iov_len;
+	return len > 1000 ? EMSGSIZE : 0;
+}
+
+/* What does not fit the path with DF: who sent it hears what would, once a call. */
+static void test_too_big(void **state)
+{
+	struct udp_peer peer = udp_peer_open("127.0.0.1");
+	struct nm_udp_config config = {.sys = &fake_sys,
+		.log = log_tape(&tape),
+		.use_gso = true,
+		.too_big = hear,
+		.too_big_user = &told};
+	struct natmux_addr local = test_addr("127.0.0.1");
+	struct natmux_train trains[] = {train_to(&peer, 7, 10, 0), train_to(&peer, 0, 1001, 0),
+		train_to(&peer, 0, 1001, 0), train_to(&peer, 0, 3003, 1001)};
+	struct nm_udp *udp;
+
+	(void)state;
+	assert_int_equal(nm_udp_open(&config, &local, batch, &udp), 0);
+	fake_sys_reset();
+	told = 0;
+	fake_sys_judge_sent(refuse_long);
+	/* Without DF the path is not to blame. */
+	assert_int_equal(nm_udp_send(udp, trains + 1, 1), 1);
+	assert_int_equal(told, 0);
+	for (size_t i = 0; i < 4; i++)
+		trains[i].dont_fragment = 1;
+	assert_int_equal(nm_udp_send(udp, trains, 4), 5);
+	assert_int_equal(told, 1);
+	assert_true(natmux_addr_equal(&told_of, &peer.addr));
+	/* Of the loopback device. */
+	assert_in_range(told_mtu, 1500, 65536);
+	expect(&peer, 7, 10);
+	assert_int_equal(nm_udp_send(udp, trains + 3, 1), 3);
+	assert_int_equal(told, 2);
+	/* Who asks has no port that anybody could send to, and knows nothing when the kernel doesn't. */
+	fake_sys_fail(FAKE_CONNECT, 0, 1, ENETUNREACH);
+	nm_udp_send(udp, trains + 1, 1);
+	fake_sys_fail_option(IPPROTO_IP, IP_MTU, ENOTCONN);
+	nm_udp_send(udp, trains + 1, 1);
+	assert_int_equal(told, 2);
+	nm_udp_close(udp);
+
+	/* No such socket: nobody hears, and everything else works. */
+	fake_sys_reset();
+	fake_sys_fail(FAKE_SOCKET, 1, 1, EMFILE);
+	assert_int_equal(nm_udp_open(&config, &local, batch, &udp), 0);
+	fake_sys_judge_sent(refuse_long);
+	assert_int_equal(nm_udp_send(udp, trains, 4), 5);
+	expect(&peer, 7, 10);
+	assert_int_equal(told, 2);
+	nm_udp_close(udp);
+	udp_peer_close(&peer);
+}
+
 static void test_kernel_takes_a_few(void **state)
 {
 	enum { N = 50 };
@@ -649,6 +764,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_one_of_many_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_passing_errors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_queue_full, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_df, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_big, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_kernel_takes_a_few, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_trains, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_errors_are_told_once, setup, teardown),

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The headers that sealed packets have on the wire: DF, DSCP, ECN and TTL, for each word of the
+# configuration and for packets that want DF and that do not; and dummy packets in silence.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+b4=192.168.2.10 b6=2001:db8:a2::10
+
+# start LINE...: both gateways, with these lines in the outbound SAs.
+start() {
+	local line
+	esp_configure a 203.0.113.2:4500
+	esp_configure b 203.0.113.1:4500
+	for line; do
+		sed -i "/^sa \"site-out\"/a $line" "$LAB_DIR"/ns/gw-{a,b}/natmux.conf
+	done
+	esp_start a
+	a=$LAB_PID
+	esp_start b
+	b=$LAB_PID
+	lab_wait 5 esp_pings host-a $b4
+}
+
+stop() {
+	lab_stop "$a"
+	lab_stop "$b"
+}
+
+# listen: what gw-b gets from now on. heard FILTER: how much of that was so, and no runts.
+listen() {
+	: >"$LAB_DIR/outer.pcap"
+	lab_spawn gw-b outer tcpdump -i wan -U --immediate-mode -w "$LAB_DIR/outer.pcap" \
+		'udp dst port 4500 and udp[4:2] > 60 and src host 203.0.113.1'
+	listener=$LAB_PID
+	lab_wait 5 test -s "$LAB_DIR/outer.pcap"
+}
+
+heard() {
+	sleep 0.2
+	tcpdump -r "$LAB_DIR/outer.pcap" -n "$1" 2>/dev/null | wc -l
+}
+
+# header NAME FROM-A-HOST... -- FILTER: five pings with these arguments, and what they look like outside.
+header() {
+	local name=$1
+	shift
+	local arguments=()
+	while [[ $1 != -- ]]; do
+		arguments+=("$1")
+		shift
+	done
+	listen
+	esp_pings host-a "${arguments[@]}" -c 5 -i 0.01
+	tap_is "$name" "$(heard "$2")" -eq 5
+	tap_is "all of them" "$(heard '')" -eq 5
+	lab_stop "$listener"
+}
+
+tap_begin "$@"
+lab_topology
+esp_keys site
+df='ip[6] & 0x40 != 0' no_df='ip[6] & 0x40 == 0'
+
+start
+header "df = copy: set on what must not be cut" $b4 -M "do" -- "$df"
+header "clear on what may be" $b4 -M dont -- "$no_df"
+header "set on IPv6" $b6 -- "$df"
+header "dscp = copy, ECN" $b4 -Q 0xb9 -M dont -- 'ip[1] = 0xb9'
+header "the same of IPv6" $b6 -Q 0xba -- 'ip[1] = 0xba'
+header "TTL: the system's, less the NAT of A" $b4 -- "ip[8] = $(($(lab_run gw-a sysctl -n net.ipv4.ip_default_ttl) - 2))"
+stop
+
+start 'df = set' 'dscp = 10' 'ecn = no'
+header "df = set" $b4 -M dont -- "$df"
+header "dscp = 10, ecn = no" $b4 -Q 0xb9 -- 'ip[1] = 0x28'
+stop
+
+start 'df = clear'
+header "df = clear" $b4 -M "do" -- "$no_df"
+header "of IPv6" $b6 -- "$no_df"
+stop
+
+start 'dummy = 1'
+listen
+sleep 6
+dummies=$(heard '')
+tap_is "dummies in six seconds of silence" "$dummies" -ge 3
+tap_is "and not too many" "$dummies" -le 13
+tap "A has counted them" natmux_is gw-a \
+	".sas[] | select(.direction == \"out\") | .counters.dummy >= $dummies" sa list
+tap "B has seen through them" natmux_is gw-b \
+	".sas[] | select(.direction == \"in\") | .counters.dummy >= $dummies" sa list
+tap_fails "and dropped nothing" natmux_is gw-b 'any(.drops[]; .reason | startswith("esp-"))' drops
+tap_is "lengths of all kinds" "$(tcpdump -r "$LAB_DIR/outer.pcap" -n -q 2>/dev/null | sed 's/.* //' | sort -u | wc -l)" -ge 3
+lab_stop "$listener"
+stop
+tap_end
