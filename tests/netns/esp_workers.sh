@@ -32,7 +32,7 @@ gateway() {
 				esp_policy "t$n" $((n + 1)) "src $(to $n)/32 dst 192.168.1.0/24"
 			fi
 		done
-		[[ $side == a ]] || esp_suite=null-sha256 esp_sa made in ab 0x5001 1 "roam = no"
+		[[ $side == a ]] || esp_suite=null-sha256 esp_sa made in ab 0x5001 9 "roam = no"
 	} | natmux_configure "gw-$side"
 }
 
