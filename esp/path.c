@@ -36,12 +36,15 @@ static void tell(struct natmux_esp *esp, const struct nm_sa *sa, const struct na
 			    });
 }
 
-/* What goes out to the peer follows what came in from it. */
+/*
+ * What goes out to the peer follows what came in from it, as far as the policy lets it: an inbound SA
+ * that waited for anybody may have a pair that knows where its peer is.
+ */
 static void move_pair(struct natmux_esp *esp, const struct nm_sa *sa)
 {
 	struct nm_sa *pair = sa->reqid > 0 ? nm_sad_find_reqid(&esp->sad, sa->reqid) : NULL;
 
-	if (!pair)
+	if (!pair || !may_move(sa, &pair->path.remote, &sa->path.remote))
 		return;
 	pair->path = sa->path;
 	pair->path_ms = sa->path_ms;

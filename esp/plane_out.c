@@ -170,7 +170,8 @@ static bool wants_df(const struct nm_sa *sa, const struct nm_split *split, bool 
 	       (split->info.family == NATMUX_FAMILY_IPV6 || (nm_get16(split->packet + 6) & IP4_DF));
 }
 
-static void seal_all(
+/* False: there is no SA any more. */
+static bool seal_all(
 	struct natmux_esp *esp, struct nm_sa *sa, const struct nm_split *split, bool is_too_big)
 {
 	const struct outer outer = {
@@ -182,8 +183,9 @@ static void seal_all(
 	for (uint32_t i = 0; i < split->count; i++)
 		if (!append(esp, &outer, split, i)) {
 			nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, split->count - i);
-			return;
+			return false;
 		}
+	return true;
 }
 
 /* RFC 4301 8.2: the inner sender hears what fits. */
@@ -213,12 +215,8 @@ static void seal_pieces(struct natmux_esp *esp, struct nm_sa *sa, uint32_t whole
 		struct nm_split one;
 
 		/* Whoever is told of those that went may have taken the SA away. */
-		if (esp->flow.changes != esp->changes) {
-			nm_plane_drop(esp, NATMUX_DROP_OUT_NO_SA, 1);
+		if (nm_split_init(&one, &inner) && !seal_all(esp, sa, &one, false))
 			return;
-		}
-		if (nm_split_init(&one, &inner))
-			seal_all(esp, sa, &one, false);
 	}
 	if (at == 0)
 		nm_plane_drop(esp, NATMUX_DROP_OUT_TOO_BIG, 1);
@@ -372,7 +370,8 @@ static const struct nm_plane_flow *find_flow(
 	memcpy(flow.key.source, info->source, addr_len);
 	memcpy(flow.key.destination, info->destination, addr_len);
 	if (esp->flow.changes == esp->changes &&
-		memcmp(&flow.key, &esp->flow.key, sizeof(flow.key)) == 0)
+		memcmp(&flow.key, &esp->flow.key, sizeof(flow.key)) == 0 &&
+		!(esp->flow.sa && nm_usage_is_dead(esp->flow.sa->usage)))
 		return &esp->flow;
 	flow.policy = nm_spd_find(&esp->spd, info);
 	if (flow.policy && flow.policy->action == NATMUX_POLICY_PROTECT)

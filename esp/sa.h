@@ -60,7 +60,8 @@ struct nm_sa {
 	uint64_t dummied_ms;    /* OUT: when the last dummy went */
 	uint32_t dummy_wait_ms; /* OUT: how much silence there may be before the next */
 	uint32_t reqid;
-	uint64_t order;                  /* of its coming into the SAD */
+	uint32_t number;                 /* its place in the SAD */
+	struct nm_sa *newer, *older;     /* OUT: in the SAD, of the same reqid */
 	struct natmux_addr filed_remote; /* OUT: what the SAD finds it by; its path may move */
 	uint64_t added_ms;
 	uint64_t kept_ms; /* OUT: when the last keepalive went */

@@ -163,25 +163,15 @@ static uint32_t find_reqid(const struct nm_sad *sad, uint32_t reqid)
 
 struct nm_sa *nm_sad_find_reqid(const struct nm_sad *sad, uint32_t reqid)
 {
-	return sa_of(sad, find_reqid(sad, reqid));
-}
+	struct nm_sa *newest = sa_of(sad, find_reqid(sad, reqid));
 
-/* The newest of a reqid that is alive; `except` is about to go. Walks all: only on changes. */
-static uint32_t newest_of(const struct nm_sad *sad, uint32_t reqid, const struct nm_sa *except)
-{
-	uint32_t newest = NM_HTAB_NONE;
-
-	for (uint32_t i = 0; i < sad->max; i++) {
-		const struct nm_sa *sa = sad->sas[i];
-
-		if (!sa || sa == except || sa->direction != NATMUX_SA_OUT || sa->reqid != reqid)
-			continue;
-		if (newest == NM_HTAB_NONE || sa->order > sad->sas[newest]->order)
-			newest = i;
-	}
+	for (struct nm_sa *sa = newest; sa; sa = sa->older)
+		if (!nm_usage_is_dead(sa->usage))
+			return sa;
 	return newest;
 }
 
+/* The newest of a reqid gives way to another, of which `number` is the place; or to none. */
 static void file_reqid(struct nm_sad *sad, uint32_t reqid, uint32_t number)
 {
 	uint32_t hash = hash_bytes(sad, &reqid, sizeof(reqid));
@@ -193,14 +183,33 @@ static void file_reqid(struct nm_sad *sad, uint32_t reqid, uint32_t number)
 		nm_htab_add(&sad->by_reqid, hash, number);
 }
 
+/* An outbound SA that was just added is the newest of its reqid. */
+static void link_reqid(struct nm_sad *sad, struct nm_sa *sa)
+{
+	sa->older = sa_of(sad, find_reqid(sad, sa->reqid));
+	if (sa->older)
+		sa->older->newer = sa;
+	file_reqid(sad, sa->reqid, sa->number);
+}
+
+static void unlink_reqid(struct nm_sad *sad, struct nm_sa *sa)
+{
+	if (sa->older)
+		sa->older->newer = sa->newer;
+	if (sa->newer)
+		sa->newer->older = sa->older;
+	else
+		file_reqid(sad, sa->reqid, sa->older ? sa->older->number : NM_HTAB_NONE);
+}
+
 static void remove_number(struct nm_sad *sad, uint32_t number)
 {
 	struct nm_sa *sa = sad->sas[number];
 	struct spi_key key = sa->direction == NATMUX_SA_IN ? key_in(sa->spi)
 							   : key_out(sa->spi, &sa->filed_remote);
 
-	if (sa->direction == NATMUX_SA_OUT && find_reqid(sad, sa->reqid) == number)
-		file_reqid(sad, sa->reqid, newest_of(sad, sa->reqid, sa));
+	if (sa->direction == NATMUX_SA_OUT)
+		unlink_reqid(sad, sa);
 	nm_htab_remove(&sad->by_spi, hash_bytes(sad, &key, sizeof(key)), number);
 	sad->last = NULL;
 	sad->sas[number] = NULL;
@@ -221,12 +230,12 @@ int nm_sad_add(struct nm_sad *sad, struct nm_sa *sa)
 	if (before != NM_HTAB_NONE)
 		remove_number(sad, before);
 	number = sad->free[sad->max - ++sad->count];
-	sa->order = ++sad->orders;
+	sa->number = number;
 	sad->sas[number] = sa;
 	sad->last = NULL;
 	nm_htab_add(&sad->by_spi, hash_bytes(sad, &key, sizeof(key)), number);
 	if (sa->direction == NATMUX_SA_OUT)
-		file_reqid(sad, sa->reqid, number);
+		link_reqid(sad, sa);
 	return 0;
 }
 

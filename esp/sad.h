@@ -7,7 +7,6 @@
 #define NM_SAD_H
 
 #include "base/htab.h"
-#include "base/list.h"
 #include "esp/sa.h"
 
 enum {
@@ -22,7 +21,6 @@ struct nm_sad {
 	struct nm_htab by_spi;   /* inbound, by SPI; outbound, by SPI and remote address */
 	struct nm_htab by_reqid; /* outbound: number of the newest SA of a reqid */
 	uint8_t key[16];
-	uint64_t orders;   /* SAs added so far */
 	uint32_t last_spi; /* the inbound SA found last */
 	struct nm_sa *last;
 };
@@ -44,7 +42,7 @@ void nm_sad_prefetch(const struct nm_sad *sad, const uint32_t *spis, size_t n);
 struct nm_sa *nm_sad_find_out(
 	const struct nm_sad *sad, uint32_t spi, const struct natmux_addr *remote);
 
-/* The newest outbound SA of a reqid that is alive, or NULL. */
+/* The newest outbound SA of a reqid that is alive; if all are dead the newest; or NULL. */
 struct nm_sa *nm_sad_find_reqid(const struct nm_sad *sad, uint32_t reqid);
 
 /*

@@ -33,6 +33,17 @@ bool nm_selector_matches(const struct natmux_selector *selector, const struct nm
 	       ports_match(&selector->destination_ports, info->has_ports, info->destination_port);
 }
 
+/* Policies are found by what is left of a packet's address: bits behind the prefix never match. */
+static bool has_zeros_behind(const struct natmux_prefix *prefix)
+{
+	if (prefix->bits % 8 && (prefix->base.ip[prefix->bits / 8] & 0xff >> prefix->bits % 8))
+		return false;
+	for (unsigned int i = (prefix->bits + 7) / 8; i < 16; i++)
+		if (prefix->base.ip[i])
+			return false;
+	return true;
+}
+
 bool nm_selector_is_valid(const struct natmux_selector *selector)
 {
 	uint8_t family = selector->source.base.family;
@@ -40,7 +51,8 @@ bool nm_selector_is_valid(const struct natmux_selector *selector)
 
 	return (family == NATMUX_FAMILY_IPV4 || family == NATMUX_FAMILY_IPV6) &&
 	       selector->destination.base.family == family && selector->source.bits <= most &&
-	       selector->destination.bits <= most &&
+	       selector->destination.bits <= most && has_zeros_behind(&selector->source) &&
+	       has_zeros_behind(&selector->destination) &&
 	       selector->source_ports.min <= selector->source_ports.max &&
 	       selector->destination_ports.min <= selector->destination_ports.max;
 }

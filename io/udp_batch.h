@@ -87,12 +87,13 @@ struct nm_udp {
 	void *too_big_user;
 	bool is_wildcard;
 	bool has_more;
-	unsigned int offer;        /* buffers for the next receive call */
-	struct natmux_train blank; /* what all received trains have in common */
-	bool has_meminfo;          /* drops can be asked for; else SO_RXQ_OVFL tells them */
-	uint32_t drops_seen;       /* the kernel's own count, which is of 32 bits */
-	unsigned int gso_refusals; /* in a row */
-	uint64_t told[4];          /* bit per errno: the log has it */
+	unsigned int offer;                /* buffers for the next receive call */
+	struct natmux_train blank;         /* what all received trains have in common */
+	char gro_proof[80], gso_proof[80]; /* what failed at start; "": nothing did */
+	bool has_meminfo;                  /* drops can be asked for; else SO_RXQ_OVFL tells them */
+	uint32_t drops_seen;               /* the kernel's own count, which is of 32 bits */
+	unsigned int gso_refusals;         /* in a row */
+	uint64_t told[4];                  /* bit per errno: the log has it */
 	struct nm_udp_status status;
 };
 
@@ -121,5 +122,11 @@ void nm_udp_set_df(struct nm_udp *udp, bool has_df);
 void nm_udp_open_mtu(struct nm_udp *udp, const struct nm_udp_config *config);
 /* A datagram with DF did not fit the path: tells what would. */
 void nm_udp_tell_too_big(struct nm_udp *udp, const struct natmux_path *path);
+
+/* udp_proof.c: tries UDP_SEGMENT and UDP_GRO on a bound socket, those that are on. */
+void nm_udp_prove(struct nm_udp *udp);
+
+/* A train came that is none: UDP_GRO goes off for good. */
+void nm_udp_stop_gro(struct nm_udp *udp);
 
 #endif

@@ -213,14 +213,18 @@ static uint32_t set_buffer(struct nm_udp *udp, const struct buffer *buffer, uint
 }
 
 /* Turns UDP_GRO on, or asks for UDP_SEGMENT: whether the kernel has it. */
-static bool set_offload(
-	struct nm_udp *udp, bool is_wanted, int name, int value, char why[static 80])
+static bool set_offload(struct nm_udp *udp, bool is_wanted, int name, int value, const char *proof,
+	char why[static 80])
 {
 	const char *call = name == UDP_GRO ? "setsockopt(UDP_GRO)" : "setsockopt(UDP_SEGMENT)";
 
 	why[0] = '\0';
 	if (!is_wanted) {
 		snprintf(why, 80, "switched off by configuration");
+		return false;
+	}
+	if (proof[0]) {
+		snprintf(why, 80, "%.79s", proof);
 		return false;
 	}
 	if (set_int(udp, IPPROTO_UDP, name, value))
@@ -234,11 +238,26 @@ void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso)
 {
 	struct nm_udp_status *status = &udp->status;
 
-	if (!use_gro && status->has_gro)
+	if ((!use_gro || udp->gro_proof[0]) && status->has_gro)
 		(void)set_int(udp, IPPROTO_UDP, UDP_GRO, 0);
 	udp->gso_refusals = 0;
-	status->has_gro = set_offload(udp, use_gro, UDP_GRO, 1, status->gro_why);
-	status->has_gso = set_offload(udp, use_gso, UDP_SEGMENT, 0, status->gso_why);
+	status->has_gro = set_offload(udp, use_gro, UDP_GRO, 1, udp->gro_proof, status->gro_why);
+	status->has_gso =
+		set_offload(udp, use_gso, UDP_SEGMENT, 0, udp->gso_proof, status->gso_why);
+}
+
+void nm_udp_stop_gro(struct nm_udp *udp)
+{
+	char text[NATMUX_ADDR_TEXT];
+
+	if (!udp->status.has_gro)
+		return;
+	snprintf(udp->gro_proof, sizeof(udp->gro_proof), "a train of datagrams arrived broken");
+	snprintf(udp->status.gro_why, sizeof(udp->status.gro_why), "%.79s", udp->gro_proof);
+	udp->status.has_gro = false;
+	(void)set_int(udp, IPPROTO_UDP, UDP_GRO, 0);
+	nm_log(&udp->log, NATMUX_LOG_WARNING, "UDP %s: UDP_GRO off, %s",
+		natmux_addr_format(&udp->local, text), udp->gro_proof);
 }
 
 /* Where the socket is bound, which the kernel may have had a say in. */
@@ -292,7 +311,13 @@ static int open_bound(struct nm_udp *udp, const struct nm_udp_config *config)
 		return error;
 	if (config->use_bypass)
 		set_bypass(udp);
-	return bind_local(udp);
+	error = bind_local(udp);
+	if (error < 0)
+		return error;
+	nm_udp_prove(udp);
+	if (udp->gro_proof[0] || udp->gso_proof[0])
+		nm_udp_set_offloads(udp, config->use_gro, config->use_gso);
+	return 0;
 }
 
 static struct nm_udp *make(const struct nm_udp_config *config, struct nm_udp_batch *batch)
@@ -380,6 +405,8 @@ int nm_udp_release(struct nm_udp *udp)
 {
 	int fd = udp->fd;
 
+	if (udp->mtu_fd >= 0)
+		udp->sys->close(udp->mtu_fd);
 	free(udp);
 	return fd;
 }

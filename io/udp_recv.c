@@ -14,6 +14,9 @@ enum {
 	BYTES_PER_CALL = 512 * 1024,
 	OFFER_MIN = 8,
 
+	/* A train whose datagrams have none that makes sense: UDP_GRO is not to be trusted. */
+	NO_SIZE = UINT16_MAX + 1,
+
 	RETRIES = 4, /* of a call that a signal or a stale ICMP error interrupted */
 };
 
@@ -85,7 +88,10 @@ static void read_control(struct nm_udp *udp, const struct cmsghdr *c, struct nat
 	case KEY(IPPROTO_IPV6, IPV6_PKTINFO): local_from_pktinfo6(c, &train->path.local); break;
 	case KEY(IPPROTO_IP, IP_TOS): train->tos = *CMSG_DATA(c); break;
 	case KEY(IPPROTO_IPV6, IPV6_TCLASS): train->tos = (uint8_t)control_int(c); break;
-	case KEY(IPPROTO_UDP, UDP_GRO): train->segment = (uint32_t)control_int(c); break;
+	case KEY(IPPROTO_UDP, UDP_GRO):
+		/* Nothing is shorter than a datagram of one octet: what is not one is no size. */
+		train->segment = control_int(c) > 0 ? (uint32_t)control_int(c) : NO_SIZE;
+		break;
 	case KEY(SOL_SOCKET, SO_RXQ_OVFL):
 		nm_udp_count_overflow(udp, (uint32_t)control_int(c));
 		break;
@@ -107,6 +113,11 @@ static bool take(struct nm_udp *udp, struct mmsghdr *m, struct natmux_train *tra
 	}
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c))
 		read_control(udp, c, train);
+	if (train->segment >= NO_SIZE) {
+		udp->status.recv_errors++;
+		nm_udp_stop_gro(udp);
+		return false;
+	}
 	if (train->segment == 0 || train->segment > train->len)
 		train->segment = train->len;
 	if (msg->msg_flags & MSG_TRUNC) {

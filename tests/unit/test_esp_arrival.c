@@ -50,6 +50,15 @@ static void keep_drop(void *user, enum natmux_drop drop, uint64_t n)
 	drops[drop] += n;
 }
 
+static struct natmux_addr place;
+
+/* Where packets to the peer go. */
+static void keep_place(void *user, const struct natmux_sa_info *info)
+{
+	if (info->direction == NATMUX_SA_OUT)
+		memcpy(user, &info->path.remote, sizeof(info->path.remote));
+}
+
 static void keep_event(void *user, const struct natmux_esp_event *event)
 {
 	(void)user;
@@ -204,6 +213,96 @@ static void test_bare_moves_nobody(void **state)
 	assert_int_equal(last_event.path.remote.port, 77);
 }
 
+/* An SA that waits for anybody takes the place of the first packet, and then keeps to its word. */
+static void test_first_packet_says_where(void **state)
+{
+	struct natmux_sa_config config = tunnels[0].in_config;
+
+	(void)state;
+	config.path = (struct natmux_path){0};
+	config.roam = NATMUX_ROAM_NO;
+	assert_int_equal(natmux_esp_sa_delete(esp, NATMUX_SA_IN, config.spi, NULL), 0);
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), 0);
+	train.path.remote.port = 77;
+	add4(0, 1);
+	input(10);
+	assert_int_equal(events_n, 1);
+	assert_int_equal(last_event.path.remote.port, 77);
+	train.path.remote.port = 78;
+	add4(0, 2);
+	input(100000);
+	assert_int_equal(events_n, 1);
+	assert_int_equal(delivered_n, 2);
+}
+
+/* Once a second at most, or a peer of two addresses would be told of with every packet. */
+static void test_moves_once_a_second(void **state)
+{
+	static const struct {
+		uint64_t now_ms;
+		uint16_t port;
+		size_t events;
+	} steps[] = {
+		{10000, 1, 1},
+		{10500, 2, 1},
+		{10999, 2, 1},
+		{11000, 2, 2},
+		{11001, 1, 2},
+		{12000, 1, 3},
+	};
+
+	(void)state;
+	for (uint16_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		train.path.remote.port = steps[i].port;
+		add4(0, i);
+		input(steps[i].now_ms);
+		assert_int_equal(events_n, steps[i].events);
+	}
+}
+
+/*
+ * An inbound SA that waits for anybody is told by its first packet where the peer is. Its pair knows
+ * already, and goes there only if the peer may move.
+ */
+static void test_first_packet_moves_no_pair_that_stays(void **state)
+{
+	static const struct {
+		enum natmux_roam roam;
+		uint8_t ip;
+		uint16_t port;
+		bool has_moved;
+	} cases[] = {
+		{NATMUX_ROAM_NO, 2, 4501, false},
+		{NATMUX_ROAM_NO, 3, 4500, false},
+		{NATMUX_ROAM_PORT, 3, 4500, false},
+		{NATMUX_ROAM_PORT, 2, 4501, true},
+		{NATMUX_ROAM_YES, 3, 4501, true},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct natmux_sa_config in = tunnels[0].in_config, out = tunnels[0].out_config;
+		struct natmux_addr seen = in.path.remote, want = in.path.remote;
+
+		seen.ip[3] = cases[i].ip;
+		seen.port = cases[i].port;
+		in.spi = out.spi = ESP_SPI;
+		in.reqid = out.reqid = 5;
+		in.roam = cases[i].roam;
+		in.path = (struct natmux_path){0};
+		assert_int_equal(natmux_esp_sa_delete(esp, NATMUX_SA_IN, in.spi, NULL), 0);
+		natmux_esp_sa_delete(esp, NATMUX_SA_OUT, out.spi, &out.path.remote);
+		assert_int_equal(natmux_esp_sa_add(esp, 0, &in), 0);
+		assert_int_equal(natmux_esp_sa_add(esp, 0, &out), 0);
+		add4(0, 1);
+		train.path.remote = seen;
+		input(5000 * i);
+		assert_int_equal(last_event.type, NATMUX_ESP_EVENT_MOVED);
+		assert_true(natmux_addr_equal(&last_event.path.remote, &seen));
+		natmux_esp_sas(esp, keep_place, &place);
+		assert_true(natmux_addr_equal(&place, cases[i].has_moved ? &seen : &want));
+	}
+}
+
 /* RFC 6040 4.2: a mark on the way changes two bits of the packet, and nothing beside them. */
 static void test_mark_changes_nothing_else(void **state)
 {
@@ -256,6 +355,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_strangers_in_a_train, begin, end),
 		cmocka_unit_test_setup_teardown(test_next_header_fits_what_is_inside, begin, end),
 		cmocka_unit_test_setup_teardown(test_bare_moves_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(test_first_packet_says_where, begin, end),
+		cmocka_unit_test_setup_teardown(test_moves_once_a_second, begin, end),
+		cmocka_unit_test_setup_teardown(
+			test_first_packet_moves_no_pair_that_stays, begin, end),
 		cmocka_unit_test_setup_teardown(test_mark_changes_nothing_else, begin, end),
 		cmocka_unit_test_setup_teardown(test_dead_sa, begin, end),
 	};

@@ -353,6 +353,55 @@ static void test_sa_goes_within_a_super_packet(void **state)
 	stop();
 }
 
+/* The same between two fragments: IPv4 without DF, longer than the path takes. */
+static void test_sa_goes_between_fragments(void **state)
+{
+	static uint8_t large[8000];
+
+	(void)state;
+	start(1);
+	deletes_when_told = true;
+	make_packet(0, 2, 50, 0);
+	memcpy(large, memory[0], 28);
+	nm_put16(large + 2, sizeof(large));
+	nm_put16(large + 24, sizeof(large) - 20);
+	/* The first fragment does not fit behind the short one: that is sealed, and the SA ends. */
+	packets[1] = (struct natmux_inner){.data = large, .len = sizeof(large)};
+	natmux_esp_output(esp, 0, packets, 2);
+	assert_int_equal(trains_n, 1);
+	assert_int_equal(natmux_train_count(&trains[0]), 1);
+	assert_int_equal(drops[NATMUX_DROP_OUT_NO_SA], 1);
+	stop();
+}
+
+/* The newest has done enough: the one before it, which lives, goes on. */
+static void test_the_newest_that_lives(void **state)
+{
+	struct natmux_sa_config config;
+
+	(void)state;
+	start(0);
+	natmux_sa_config_init(&config);
+	config.direction = NATMUX_SA_OUT;
+	config.spi = SPI + 99;
+	config.suite = NATMUX_SUITE_AES128GCM16;
+	config.key = keymat;
+	config.key_len = natmux_suite_key_len(config.suite);
+	config.reqid = REQID;
+	config.hard.packets = 1;
+	config.path.remote = (struct natmux_addr){.ip = {192, 0, 2, 2}, .port = 4500, .family = 4};
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), 0);
+	make_packet(0, 2, 80, 0);
+	for (uint32_t i = 0; i < 3; i++)
+		natmux_esp_output(esp, 0, packets, 1);
+	assert_int_equal(trains_n, 3);
+	assert_int_equal(nm_get32(trains[0].data), SPI + 99);
+	assert_int_equal(nm_get32(trains[1].data), SPI + REQID);
+	assert_int_equal(nm_get32(trains[2].data), SPI + REQID);
+	assert_int_equal(drops[NATMUX_DROP_OUT_NO_SA], 0);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +414,8 @@ int main(void)
 		cmocka_unit_test(test_bypass_in_between),
 		cmocka_unit_test(test_sa_goes_while_packets_wait),
 		cmocka_unit_test(test_sa_goes_within_a_super_packet),
+		cmocka_unit_test(test_sa_goes_between_fragments),
+		cmocka_unit_test(test_the_newest_that_lives),
 	};
 
 	assert_true(sodium_init() >= 0);

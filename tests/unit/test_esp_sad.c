@@ -118,6 +118,85 @@ static void test_newest_of_a_reqid(void **state)
 	nm_sad_done(&sad);
 }
 
+/* Whichever goes, the newest of those that are left has the traffic. */
+static void test_newest_of_those_left(void **state)
+{
+	enum { MANY = 4 };
+	struct natmux_addr remote = remote_of(1);
+
+	(void)state;
+	for (uint32_t first = 0; first < MANY; first++) {
+		uint32_t newest = MANY - 1;
+
+		assert_int_equal(nm_sad_init(&sad, MANY, hash_key), 0);
+		for (uint32_t i = 0; i < MANY; i++)
+			assert_int_equal(nm_sad_add(&sad, make(NATMUX_SA_OUT, 300 + i, 1, 5)), 0);
+		assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 300 + first, &remote), 0);
+		newest -= first == newest;
+		assert_int_equal(nm_sad_find_reqid(&sad, 5)->spi, 300 + newest);
+		assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 300 + newest, &remote), 0);
+		newest = newest - 1 == first ? newest - 2 : newest - 1;
+		assert_int_equal(nm_sad_find_reqid(&sad, 5)->spi, 300 + newest);
+		nm_sad_done(&sad);
+	}
+}
+
+/* From the middle, from either end, replaced, dead: what is left is in order. */
+static void test_chain_of_a_reqid(void **state)
+{
+	struct natmux_addr remote = remote_of(1);
+	struct nm_sa *sas[5];
+
+	(void)state;
+	assert_int_equal(nm_sad_init(&sad, 8, hash_key), 0);
+	for (uint32_t i = 0; i < ARRAY_SIZE(sas); i++) {
+		sas[i] = make(NATMUX_SA_OUT, 300 + i, 1, 5);
+		assert_int_equal(nm_sad_add(&sad, sas[i]), 0);
+		assert_int_equal(nm_sad_add(&sad, make(NATMUX_SA_OUT, 400 + i, 1, 6)), 0);
+		assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 400 + i, &remote), 0);
+	}
+	assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 302, &remote), 0);
+	assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 304, &remote), 0);
+	assert_ptr_equal(nm_sad_find_reqid(&sad, 5), sas[3]);
+	/* The oldest comes again under another key, and is the newest. */
+	sas[0] = make(NATMUX_SA_OUT, 300, 1, 5);
+	assert_int_equal(nm_sad_add(&sad, sas[0]), 0);
+	assert_ptr_equal(nm_sad_find_reqid(&sad, 5), sas[0]);
+	/* The dead are passed over, while there is one that is alive. */
+	sas[0]->own_usage.is_dead = true;
+	assert_ptr_equal(nm_sad_find_reqid(&sad, 5), sas[3]);
+	sas[3]->own_usage.is_dead = true;
+	assert_ptr_equal(nm_sad_find_reqid(&sad, 5), sas[1]);
+	sas[1]->own_usage.is_dead = true;
+	assert_ptr_equal(nm_sad_find_reqid(&sad, 5), sas[0]);
+	sas[3]->own_usage.is_dead = false;
+	assert_ptr_equal(nm_sad_find_reqid(&sad, 5), sas[3]);
+	assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 303, &remote), 0);
+	assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 300, &remote), 0);
+	assert_ptr_equal(nm_sad_find_reqid(&sad, 5), sas[1]);
+	assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 301, &remote), 0);
+	assert_null(nm_sad_find_reqid(&sad, 5));
+	assert_int_equal(sad.count, 0);
+	nm_sad_done(&sad);
+}
+
+/* All leave at once: none of them may cost a walk through the others. */
+static void test_many_leave(void **state)
+{
+	enum { MANY = 20000 };
+	struct natmux_addr remote = remote_of(1);
+
+	(void)state;
+	assert_int_equal(nm_sad_init(&sad, MANY, hash_key), 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(
+			nm_sad_add(&sad, make(NATMUX_SA_OUT, 300 + i, 1, 1 + i % (MANY / 2))), 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 300 + i, &remote), 0);
+	assert_int_equal(sad.count, 0);
+	nm_sad_done(&sad);
+}
+
 static void test_replace_and_full(void **state)
 {
 	struct nm_sa *extra = make(NATMUX_SA_IN, 999, 1, 0);
@@ -179,6 +258,9 @@ int main(void)
 		cmocka_unit_test(test_find_by_spi),
 		cmocka_unit_test(test_one_spi_two_peers),
 		cmocka_unit_test(test_newest_of_a_reqid),
+		cmocka_unit_test(test_newest_of_those_left),
+		cmocka_unit_test(test_chain_of_a_reqid),
+		cmocka_unit_test(test_many_leave),
 		cmocka_unit_test(test_replace_and_full),
 		cmocka_unit_test(test_random),
 	};

@@ -141,6 +141,14 @@ static void test_refusals(void **state)
 	bad = good;
 	bad.selector.source.bits = 33;
 	assert_int_equal(nm_spd_add(&spd, &bad), NATMUX_EINVAL);
+	/* Bits behind the prefix, of whole octets, of a part of one: no packet would ever match. */
+	bad = good;
+	bad.selector.source.base.ip[3] = 1;
+	assert_int_equal(nm_spd_add(&spd, &bad), NATMUX_EINVAL);
+	bad = good;
+	bad.selector.destination.bits = 6;
+	bad.selector.destination.base.ip[0] = 2;
+	assert_int_equal(nm_spd_add(&spd, &bad), NATMUX_EINVAL);
 	bad = good;
 	bad.selector.source_ports = (struct natmux_ports){2, 1};
 	assert_int_equal(nm_spd_add(&spd, &bad), NATMUX_EINVAL);

@@ -671,6 +671,17 @@ static void test_udp_train_above_mtu(void **state)
 	nm_tun_close(tun);
 }
 
+/* UDP_SEGMENT is proved over the loopback device, which a new namespace has switched off. */
+static bool set_loopback_up(void)
+{
+	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool is_up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0;
+
+	close(fd);
+	return is_up;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -704,6 +715,8 @@ int main(void)
 		printf("skipped: /dev/net/tun: %s\n", strerror(errno));
 		return 77;
 	}
+	if (!set_loopback_up())
+		return 1;
 	has_v6 = access("/proc/sys/net/ipv6", F_OK) == 0;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

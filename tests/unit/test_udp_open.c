@@ -189,6 +189,109 @@ static void test_offloads_refused(void **state)
 	nm_udp_close(udp);
 }
 
+static struct nm_sys lying; /* the kernel's calls, but for one */
+
+static ssize_t receive_spoilt(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n = fake_sys.recvmsg(fd, msg, flags);
+
+	if (n > 0)
+		((uint8_t *)msg->msg_iov->iov_base)[n - 1] ^= 1;
+	return n;
+}
+
+static ssize_t receive_less(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n = fake_sys.recvmsg(fd, msg, flags);
+
+	return n > 0 ? n - 1 : n;
+}
+
+static ssize_t receive_unsized(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n = fake_sys.recvmsg(fd, msg, flags);
+
+	msg->msg_controllen = 0;
+	return n;
+}
+
+static ssize_t receive_nothing(int fd, struct msghdr *msg, int flags)
+{
+	(void)fd;
+	(void)msg;
+	(void)flags;
+	errno = EAGAIN;
+	return -1;
+}
+
+/* What the proofs of both find: a kernel that does as it says, and kernels that do not. */
+static void test_proofs(void **state)
+{
+	static const struct {
+		ssize_t (*recvmsg)(int fd, struct msghdr *msg, int flags);
+		bool has_gro, has_gso;
+		const char *why;
+	} cases[] = {
+		{NULL, true, true, ""},
+		{receive_spoilt, false, false, "proof, recvmsg: datagrams arrived broken"},
+		{receive_less, false, false, "broken"},
+		{receive_nothing, false, false, "proof, recvmsg: Resource temporarily unavailable"},
+		/* one datagram of three without a word about it; single ones need none */
+		{receive_unsized, false, true, "broken"},
+	};
+	static const char *const ips[] = {"127.0.0.1", "0.0.0.0", "::1", "::"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases) * ARRAY_SIZE(ips); i++) {
+		const char *ip = ips[i % ARRAY_SIZE(ips)];
+		size_t c = i / ARRAY_SIZE(ips);
+		struct nm_udp_config config = config_all();
+		struct nm_udp *udp;
+
+		if (strchr(ip, ':') && !udp_peer_can("::1"))
+			continue;
+		lying = fake_sys;
+		if (cases[c].recvmsg)
+			lying.recvmsg = cases[c].recvmsg;
+		config.sys = &lying;
+		assert_int_equal(open_at(&config, ip, &udp), 0);
+		assert_int_equal(nm_udp_status(udp)->has_gro, cases[c].has_gro);
+		assert_int_equal(nm_udp_status(udp)->has_gso, cases[c].has_gso);
+		assert_non_null(strstr(nm_udp_status(udp)->gro_why, cases[c].why));
+		assert_int_equal(option_of(udp, IPPROTO_UDP, UDP_GRO), cases[c].has_gro);
+		/* A reload does not forget. */
+		nm_udp_set_offloads(udp, false, false);
+		nm_udp_set_offloads(udp, true, true);
+		assert_int_equal(nm_udp_status(udp)->has_gro, cases[c].has_gro);
+		assert_int_equal(nm_udp_status(udp)->has_gso, cases[c].has_gso);
+		nm_udp_close(udp);
+	}
+}
+
+/* A proof that cannot be made: no offload, and a socket all the same. */
+static void test_no_proofs(void **state)
+{
+	static const struct {
+		enum fake_call call;
+		unsigned int skip;
+	} cases[] = {{FAKE_SOCKET, 1}, {FAKE_BIND, 1}, {FAKE_GETSOCKNAME, 1}, {FAKE_SENDMSG, 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_udp_config config = config_all();
+		struct nm_udp *udp;
+
+		fake_sys_reset();
+		fake_sys_fail(cases[i].call, cases[i].skip, 2, EPERM);
+		assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+		assert_false(nm_udp_status(udp)->has_gro);
+		assert_false(nm_udp_status(udp)->has_gso);
+		assert_non_null(strstr(nm_udp_status(udp)->gso_why, strerror(EPERM)));
+		assert_true(log_tape_has(&tape, "UDP_GRO off, proof"));
+		nm_udp_close(udp);
+	}
+}
+
 static void test_buffers(void **state)
 {
 	struct nm_udp_config config = config_all();
@@ -429,6 +532,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_offloads_switched_at_run_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offloads_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_proofs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_buffers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reuse, setup, teardown),

@@ -422,7 +422,7 @@ static void test_truncated_is_counted(void **state)
 
 static void test_odd_control_messages(void **state)
 {
-	static const int segments[] = {0, -1, 1038, INT32_MAX};
+	static const int segments[] = {1038, 65535};
 	static const uint8_t nowhere[16];
 	struct nm_udp *udp = open_with("0.0.0.0", true);
 	struct udp_peer peer = udp_peer_open("127.0.0.1");
@@ -451,6 +451,39 @@ static void test_odd_control_messages(void **state)
 	assert_int_equal(nm_udp_status(udp)->recv_errors, 1);
 	nm_udp_close(udp);
 	udp_peer_close(&peer);
+}
+
+/* A train of datagrams without a size: the kernel's UDP_GRO is not to be trusted any more. */
+static void test_broken_train(void **state)
+{
+	static const int segments[] = {0, -1, 65536, INT32_MAX, INT32_MIN};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(segments); i++) {
+		struct nm_udp *udp = open_with("127.0.0.1", true);
+		struct udp_peer peer = udp_peer_open("127.0.0.1");
+		struct natmux_addr to = target(udp, "127.0.0.1");
+		struct natmux_train train;
+
+		assert_true(nm_udp_status(udp)->has_gro);
+		fake_sys_edit_received(forge_segment);
+		forged_segment = segments[i];
+		udp_peer_send(&peer, &to, bytes, 1037, 100, 0);
+		assert_int_equal(nm_udp_recv(udp, &train, 1), 0);
+		assert_int_equal(nm_udp_status(udp)->recv_errors, 1);
+		assert_false(nm_udp_status(udp)->has_gro);
+		assert_non_null(strstr(nm_udp_status(udp)->gro_why, "broken"));
+		/* Datagram by datagram from now on, and no reload changes its mind. */
+		fake_sys_edit_received(NULL);
+		nm_udp_set_offloads(udp, true, true);
+		assert_false(nm_udp_status(udp)->has_gro);
+		udp_peer_send(&peer, &to, bytes, 150, 100, 0);
+		assert_int_equal(nm_udp_recv(udp, &train, 1), 1);
+		assert_int_equal(train.len, 100);
+		nm_udp_close(udp);
+		udp_peer_close(&peer);
+		fake_sys_reset();
+	}
 }
 
 /* Two sockets, one batch: what the second receives does not depend on what the first left. */
@@ -512,6 +545,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_errors_are_told_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_truncated_is_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_control_messages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_broken_train, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_batch_is_shared, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup, teardown),
 	};
