@@ -8,6 +8,7 @@
 #include "daemon/config_keys.h"
 #include "daemon/config_message.h"
 #include "daemon/handoff.h"
+#include "daemon/kernel_plane.h"
 #include "daemon/options.h"
 #include "daemon/server_parts.h"
 #include "daemon/service.h"
@@ -256,6 +257,9 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 		if (err == 0 && server->user_plane)
 			err = nm_user_plane_reload(
 				server->user_plane, server->config, config, message, size);
+		if (err == 0 && server->kernel_plane)
+			err = nm_kernel_plane_reload(
+				server->kernel_plane, server->config, config, message, size);
 		if (err < 0)
 			nm_config_free(config);
 	}

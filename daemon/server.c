@@ -13,6 +13,7 @@
 #include "daemon/control.h"
 #include "daemon/handoff.h"
 #include "daemon/join.h"
+#include "daemon/kernel_plane.h"
 #include "daemon/logger.h"
 #include "daemon/privileges.h"
 #include "daemon/run.h"
@@ -35,6 +36,15 @@ static void send_trains(void *user, const struct natmux_train *trains, size_t n)
 	natmux_uv_send(server->net, trains, n);
 	/* What was sent may have put off a keepalive. */
 	natmux_uv_flush_output(server->net);
+}
+
+/* The user plane tells the mux by itself. */
+static void send_keepalives(void *user, const struct natmux_train *trains, size_t n)
+{
+	struct nm_server *server = user;
+
+	natmux_mux_sent(server->mux, uv_now(&server->loop), trains, n);
+	send_trains(server, trains, n);
 }
 
 static void log_event(const struct natmux_log *log, const struct natmux_event *event)
@@ -253,6 +263,25 @@ static int open_user_plane(struct nm_server *server)
 	return err;
 }
 
+static int open_kernel_plane(struct nm_server *server)
+{
+	struct nm_kernel_plane_setup setup = {
+		.loop = &server->loop,
+		.config = server->config,
+		.log = server->log,
+		.send = send_keepalives,
+		.event = on_esp_event,
+		.user = server,
+	};
+	int err;
+
+	if (server->config->esp != NM_ESP_KERNEL)
+		return 0;
+	err = nm_kernel_plane_open(&setup, &server->kernel_plane);
+	server->sa_plane = nm_kernel_plane_sas(server->kernel_plane);
+	return err;
+}
+
 static int open_control(struct nm_server *server)
 {
 	char message[NM_CONFIG_MESSAGE_SIZE];
@@ -285,6 +314,7 @@ static void stop(struct nm_server *server)
 	nm_service_stopping();
 	nm_join_close(server->join);
 	nm_user_plane_close(server->user_plane);
+	nm_kernel_plane_close(server->kernel_plane);
 	nm_handoff_close(server->handoff);
 	nm_control_free(server->control, NULL, NULL);
 	server->control = NULL;
@@ -350,6 +380,8 @@ static int start(struct nm_server *server)
 	if (err == 0)
 		err = open_user_plane(server);
 	if (err == 0)
+		err = open_kernel_plane(server);
+	if (err == 0)
 		err = nm_server_apply_peers(server, NULL);
 	if (err == 0)
 		err = nm_server_apply_stun_servers(server, NULL);
@@ -393,6 +425,7 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 	if (err == 0 && server->has_failed)
 		err = NATMUX_ESYSTEM;
 	nm_user_plane_free(server->user_plane);
+	nm_kernel_plane_free(server->kernel_plane);
 	nm_handoff_free(server->handoff);
 	nm_join_free(server->join);
 	natmux_mux_free(server->mux);

@@ -9,6 +9,7 @@
 
 struct nm_config;
 struct nm_join;
+struct nm_kernel_plane;
 struct nm_sa_plane;
 struct nm_server;
 struct nm_user_plane;
@@ -27,8 +28,9 @@ struct nm_server_socket {
 struct natmux_mux *nm_server_mux(struct nm_server *server);
 uv_loop_t *nm_server_loop(struct nm_server *server);
 const struct nm_config *nm_server_config(const struct nm_server *server);
-struct nm_user_plane *nm_server_user_plane(struct nm_server *server);   /* NULL unless esp = user */
-const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server); /* NULL: esp = daemon */
+struct nm_user_plane *nm_server_user_plane(struct nm_server *server); /* NULL unless esp = user */
+struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server); /* NULL unless kernel */
+const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server);   /* NULL: esp = daemon */
 struct nm_join *nm_server_join(struct nm_server *server); /* NULL unless attach = join */
 uint64_t nm_server_now_ms(const struct nm_server *server);
 uint64_t nm_server_started_ms(const struct nm_server *server); /* same clock */

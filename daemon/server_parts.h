@@ -12,6 +12,7 @@ struct nm_options;
 struct nm_control;
 struct nm_handoff_link;
 struct nm_join;
+struct nm_kernel_plane;
 struct nm_user_plane;
 
 struct nm_server {
@@ -24,8 +25,9 @@ struct nm_server {
 	struct natmux_uv *net; /* NULL while there is no port to be joined */
 	struct nm_join *join;  /* NULL unless attach = join */
 	struct nm_handoff_link *handoff;
-	struct nm_user_plane *user_plane; /* NULL unless esp = user */
-	struct nm_sa_plane sa_plane;      /* what has the SAs; none with esp = daemon */
+	struct nm_user_plane *user_plane;     /* NULL unless esp = user */
+	struct nm_kernel_plane *kernel_plane; /* NULL unless esp = kernel */
+	struct nm_sa_plane sa_plane;          /* what has the SAs; none with esp = daemon */
 	struct nm_control *control;
 	char capabilities[128];
 	uint64_t started_ms;

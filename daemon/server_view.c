@@ -30,6 +30,11 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
 	return server->sa_plane.ops ? &server->sa_plane : NULL;
 }
 
+struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server)
+{
+	return server->kernel_plane;
+}
+
 struct nm_join *nm_server_join(struct nm_server *server)
 {
 	return server->join;
