@@ -55,6 +55,14 @@ void nm_server_set_tap(struct nm_server *server, uint32_t mask,
 void nm_server_sockets(struct nm_server *server,
 	void (*each)(void *user, const struct nm_server_socket *socket), void *user);
 
+/* esp = kernel: whether the kernel steers ESP past natmuxd. */
+struct nm_server_steering {
+	bool is_steered;
+	char why[160];   /* not steered: why */
+	const char *tun; /* what comes all the same goes back through it; NULL: not esp = kernel */
+};
+const struct nm_server_steering *nm_server_steering(const struct nm_server *server);
+
 /* One alias address of the relay, for status. */
 struct nm_server_alias {
 	struct natmux_addr alias;

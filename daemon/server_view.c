@@ -40,6 +40,11 @@ struct nm_join *nm_server_join(struct nm_server *server)
 	return server->join;
 }
 
+const struct nm_server_steering *nm_server_steering(const struct nm_server *server)
+{
+	return &server->steering;
+}
+
 uint64_t nm_server_now_ms(const struct nm_server *server)
 {
 	return uv_now(&server->loop);
