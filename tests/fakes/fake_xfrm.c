@@ -198,11 +198,13 @@ static int delete_state(struct fake_xfrm *kernel, const struct nlmsghdr *request
 {
 	const struct xfrm_usersa_id id = id_in(request);
 	struct fake_xfrm_state *entry = find(kernel, &id);
+	struct fake_xfrm_state before; /* whose names and key the state borrows */
 	struct nm_xfrm_state state;
 
 	if (!entry)
 		return ESRCH;
-	state = decode(entry);
+	before = *entry;
+	state = decode(&before);
 	for (uint64_t i = 0; i < kernel->traffic; i++)
 		nm_xfrm_replay_mark(&state.replay, state.replay.in + 1);
 	state.replay.out += kernel->traffic;
