@@ -103,15 +103,17 @@ struct nm_config_user_plane {
 	bool bare_esp;                            /* protocol 50 is received, too */
 	bool offload;                             /* super-packets between us and the TUN device */
 	bool export_keys;                         /* keys are kept, for natmuxctl sa export */
+	uint32_t workers;                         /* the main thread among them */
 	bool mss_clamp;                           /* TCP's segments fit from the start */
-	uint32_t lines[12];
+	uint32_t lines[13];
 };
 
 struct nm_config_kernel_plane {
-	uint32_t sas, policies; /* at most so many, natmuxctl's among them */
-	bool keep;              /* what we have added stays when natmuxd ends */
-	bool export_keys;       /* natmuxctl sa export may ask the kernel for them */
-	uint32_t lines[4];
+	char tun[NM_CONFIG_DEVICE_SIZE]; /* ESP that came to us goes back through it */
+	uint32_t sas, policies;          /* at most so many, natmuxctl's among them */
+	bool keep;                       /* what we have added stays when natmuxd ends */
+	bool export_keys;                /* natmuxctl sa export may ask the kernel for them */
+	uint32_t lines[5];
 };
 
 /*

@@ -45,19 +45,20 @@ static int check_modes(const struct nm_config *config, struct nm_config_report *
 
 static int check_tun(const struct nm_config *config, struct nm_config_report *report)
 {
-	const char *tun = config->user_plane.tun, *handoff = nm_config_tun(config);
-	const char *whose = NULL;
+	bool is_kernel = config->esp == NM_ESP_KERNEL;
+	const char *tun = is_kernel ? config->kernel_plane.tun : config->user_plane.tun;
+	const char *handoff = nm_config_tun(config), *whose = NULL;
 	char quoted[NM_CONFIG_QUOTE_SIZE];
 
-	if (config->esp != NM_ESP_USER)
-		return 0;
 	if (strcmp(tun, config->device) == 0)
 		whose = "that of the port";
 	if (handoff && strcmp(tun, handoff) == 0)
 		whose = "the TUN device of the handoff";
 	if (!whose)
 		return 0;
-	return nm_config_refuse(report, plane_line(config, "tun"), "user-plane.tun",
+	return nm_config_refuse(report,
+		nm_config_line_of(config, is_kernel ? "kernel-plane" : "user-plane", "tun"),
+		is_kernel ? "kernel-plane.tun" : "user-plane.tun",
 		"found %s, which is %s, allowed is another device", nm_config_quote(tun, quoted),
 		whose);
 }
@@ -86,6 +87,14 @@ static int check_count(const struct nm_config *config, const char *key, uint32_t
 	nm_config_key_path(nm_config_section_find(section), NULL, key, path);
 	return nm_config_refuse(report, nm_config_line_of(config, section, key), path,
 		"found %" PRIu32 ", allowed is at least the %zu of this file", most, count);
+}
+
+static int check_workers(const struct nm_config *config, struct nm_config_report *report)
+{
+	if (config->esp == NM_ESP_USER || config->user_plane.workers == 1)
+		return 0;
+	return nm_config_refuse(report, plane_line(config, "workers"), "user-plane.workers",
+		"found %" PRIu32 ", allowed without esp = user is 1", config->user_plane.workers);
 }
 
 static int check_counts(const struct nm_config *config, struct nm_config_report *report)
@@ -283,6 +292,8 @@ int nm_config_check_esp(const struct nm_config *config, struct nm_config_report 
 		check_tun, check_mtu, check_counts, check_sas, check_policies};
 	int err = check_modes(config, report);
 
+	if (err == 0)
+		err = check_workers(config, report);
 	if (config->esp == NM_ESP_DAEMON)
 		return err;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && err == 0; i++)

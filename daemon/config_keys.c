@@ -192,10 +192,12 @@ static const struct nm_config_key user_plane_keys[] = {
 	{"bare-esp", TYPE(bool), AT(nm_config_user_plane, bare_esp), .initial = "no"},
 	{"offload", TYPE(bool), AT(nm_config_user_plane, offload), .initial = "yes"},
 	{"export-keys", TYPE(bool), AT(nm_config_user_plane, export_keys), .initial = "no"},
+	{"workers", NUMBER(1, 16), AT(nm_config_user_plane, workers), .initial = "1"},
 	{"mss-clamp", TYPE(bool), AT(nm_config_user_plane, mss_clamp), .initial = "no"},
 };
 
 static const struct nm_config_key kernel_plane_keys[] = {
+	{"tun", TYPE(tun), TEXT_AT(nm_config_kernel_plane, tun), .initial = "natmux2"},
 	{"sas", NUMBER(1, 1048576), AT(nm_config_kernel_plane, sas), .initial = "1024"},
 	{"policies", NUMBER(1, 65536), AT(nm_config_kernel_plane, policies), .initial = "1024"},
 	{"keep", TYPE(bool), AT(nm_config_kernel_plane, keep), .initial = "no", .is_live = true},
