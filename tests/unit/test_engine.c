@@ -314,6 +314,9 @@ static size_t most_bytes(const struct nm_engine *engine, enum natmux_suite suite
 	/* Its code for AVX-512 keeps 48 powers of the hash key, that for SSE and AVX 16 blocks. */
 	if (engine == &nm_engine_ipsecmb && suite <= NATMUX_SUITE_AES256GCM8)
 		return 1664;
+	/* Round keys of AES-256, and room of libsodium's own. */
+	if (engine == &nm_engine_sodium)
+		return 1216;
 	/* Two states of SHA-512. */
 	return natmux_suite_get(suite)->auth_len > 0 ? 1152 : 1024;
 }
