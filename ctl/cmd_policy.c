@@ -45,8 +45,10 @@ static void print_nothing(struct nm_ctl *ctl, const json_t *result)
 	(void)result;
 }
 
-static enum nm_ctl_exit delete (struct nm_ctl *ctl, int argc, char **argv) {
-	(void)argc; return ask(ctl, "policy-delete", argv + 1, print_nothing);
+static enum nm_ctl_exit delete_policy(struct nm_ctl *ctl, int argc, char **argv)
+{
+	(void)argc;
+	return ask(ctl, "policy-delete", argv + 1, print_nothing);
 }
 
 void nm_ctl_print_policies(struct nm_ctl *ctl, const json_t *result)
@@ -99,8 +101,8 @@ enum nm_ctl_exit nm_ctl_policy(struct nm_ctl *ctl, int argc, char **argv)
 {
 	static const struct nm_ctl_subcommand subcommands[] = {
 		{"add", add},
-		{"del", delete},
-		{"delete", delete},
+		{"del", delete_policy},
+		{"delete", delete_policy},
 		{"list", list},
 		{"show", list},
 		{"flush", flush},

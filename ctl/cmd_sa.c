@@ -67,8 +67,10 @@ static enum nm_ctl_exit ask_about(struct nm_ctl *ctl, const char *request_name, 
 	return code;
 }
 
-static enum nm_ctl_exit delete (struct nm_ctl *ctl, int argc, char **argv) {
-	(void)argc; return ask_about(ctl, "sa-delete", argv + 1, print_nothing);
+static enum nm_ctl_exit delete_sa(struct nm_ctl *ctl, int argc, char **argv)
+{
+	(void)argc;
+	return ask_about(ctl, "sa-delete", argv + 1, print_nothing);
 }
 
 static void print_deleted(struct nm_ctl *ctl, const json_t *result)
@@ -138,43 +140,48 @@ static enum nm_ctl_exit confirm(void)
 	return NM_CTL_OK;
 }
 
-static enum nm_ctl_exit export(struct nm_ctl *ctl, int argc, char **argv) {
-	static const struct option options[] =
-		{
-			{"wireshark", no_argument, NULL, 'w'},
-			{"yes", no_argument, NULL, 'y'},
-			{0},
-		};
-	bool is_wireshark = false, is_sure = false; enum nm_ctl_exit code; int c;
+static enum nm_ctl_exit export_keys(struct nm_ctl *ctl, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"wireshark", no_argument, NULL, 'w'},
+		{"yes", no_argument, NULL, 'y'},
+		{0},
+	};
+	bool is_wireshark = false, is_sure = false;
+	enum nm_ctl_exit code;
+	int c;
 
-	optind = 0; while ((c = getopt_long(argc, argv, "wy", options, NULL)) >= 0){switch (c){
-		case 'w' : is_wireshark = true; break; case 'y' : is_sure = true; break;
-		default : return nm_ctl_bad_option(argv);
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "wy", options, NULL)) >= 0) {
+		switch (c) {
+		case 'w': is_wireshark = true; break;
+		case 'y': is_sure = true; break;
+		default: return nm_ctl_bad_option(argv);
+		}
 	}
-}
-if (nm_ctl_no_arguments(argc, argv, optind) != NM_CTL_OK)
-	return NM_CTL_USAGE;
-if (!is_wireshark)
-	return nm_ctl_usage("sa", "export wants --wireshark: there is no other format yet");
-code = is_sure ? NM_CTL_OK : confirm();
-if (code != NM_CTL_OK)
-	return code;
-prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-return nm_ctl_ask_and_print(ctl,
-	json_pack("{s:s, s:s}", "command", "sa-export", "format", "wireshark"),
-	nm_ctl_print_export);
+	if (nm_ctl_no_arguments(argc, argv, optind) != NM_CTL_OK)
+		return NM_CTL_USAGE;
+	if (!is_wireshark)
+		return nm_ctl_usage("sa", "export wants --wireshark: there is no other format yet");
+	code = is_sure ? NM_CTL_OK : confirm();
+	if (code != NM_CTL_OK)
+		return code;
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return nm_ctl_ask_and_print(ctl,
+		json_pack("{s:s, s:s}", "command", "sa-export", "format", "wireshark"),
+		nm_ctl_print_export);
 }
 
 enum nm_ctl_exit nm_ctl_sa(struct nm_ctl *ctl, int argc, char **argv)
 {
 	static const struct nm_ctl_subcommand subcommands[] = {
 		{"add", add},
-		{"del", delete},
-		{"delete", delete},
+		{"del", delete_sa},
+		{"delete", delete_sa},
 		{"list", list},
 		{"show", list},
 		{"flush", flush},
-		{"export", export},
+		{"export", export_keys},
 		{0},
 	};
 

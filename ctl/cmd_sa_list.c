@@ -59,6 +59,27 @@ static void add_row(struct nm_table *table, const json_t *sa)
 	nm_table_add(table, "%s", nm_get_bool(sa, "dead") ? "dead" : "alive");
 }
 
+/* What the kernel has dropped belongs to no SA that it could name. */
+static void print_xfrm_stat(struct nm_ctl *ctl, const json_t *list)
+{
+	static const char *const heads[] = {"XFRM COUNTER", ">SINCE START", "WHY", NULL};
+	struct nm_table table;
+	const json_t *entry;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	nm_print(ctl, "\n");
+	nm_table_init(&table, heads);
+	json_array_foreach(list, i, entry)
+	{
+		nm_table_add(&table, "%s", nm_get_text(entry, "counter"));
+		nm_table_add(&table, "%llu", count(entry, "count"));
+		nm_table_add(&table, "%s", nm_get_text(entry, "why"));
+	}
+	nm_table_done(&table, ctl);
+}
+
 static void print_rest(struct nm_ctl *ctl, const json_t *result)
 {
 	size_t n = json_array_size(json_object_get(result, "sas"));
@@ -67,6 +88,7 @@ static void print_rest(struct nm_ctl *ctl, const json_t *result)
 		nm_print(ctl, "no SAs\n");
 	else if (nm_get_count(result, "total") > n)
 		nm_print(ctl, "%zu of %llu SAs\n", n, count(result, "total"));
+	print_xfrm_stat(ctl, json_object_get(result, "xfrm_stat"));
 }
 
 void nm_ctl_print_sas(struct nm_ctl *ctl, const json_t *result)

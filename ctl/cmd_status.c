@@ -119,6 +119,33 @@ static void print_user_plane(struct nm_ctl *ctl, const json_t *plane)
 			(unsigned long long)nm_get_count(plane, "bare_packets"));
 }
 
+static void print_words(struct nm_ctl *ctl, const char *before, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *word = json_string_value(json_array_get(list, i));
+
+		nm_print(ctl, "%s%s", i == 0 ? before : ", ", word ? word : "-");
+	}
+}
+
+static void print_kernel_plane(struct nm_ctl *ctl, const json_t *plane)
+{
+	if (!json_is_object(plane))
+		return;
+	nm_print(ctl, "  %-14s %llu of %llu SAs, %llu of %llu policies%s\n", "kernel plane",
+		(unsigned long long)nm_get_count(plane, "sas"),
+		(unsigned long long)nm_get_count(plane, "sas_max"),
+		(unsigned long long)nm_get_count(plane, "policies"),
+		(unsigned long long)nm_get_count(plane, "policies_max"),
+		nm_get_bool(plane, "keep") ? "; they stay when natmuxd ends" : "");
+	nm_print(ctl, "  %-14s", "");
+	print_words(ctl, " has ", json_object_get(plane, "features"));
+	print_words(ctl, "; lacks ", json_object_get(plane, "missing"));
+	nm_print(ctl, "\n  %-14s %llu events; times that some were lost: %llu\n", "",
+		(unsigned long long)nm_get_count(plane, "events"),
+		(unsigned long long)nm_get_count(plane, "losses"));
+}
+
 void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 {
 	char up[NM_PRINT_TEXT];
@@ -129,6 +156,7 @@ void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 	print_config(ctl, result);
 	print_join(ctl, json_object_get(result, "join"));
 	print_user_plane(ctl, json_object_get(result, "user_plane"));
+	print_kernel_plane(ctl, json_object_get(result, "kernel_plane"));
 	print_all_mapped(ctl, json_object_get(result, "mapped"));
 	fputc('\n', ctl->out);
 	print_sockets(ctl, json_object_get(result, "sockets"));

@@ -5,6 +5,7 @@
  */
 #include "ctl/doctor.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <linux/capability.h>
@@ -204,17 +205,30 @@ static void judge_esp_user(const struct nm_doctor_facts *facts, struct nm_doctor
 	conclude(mode);
 }
 
+/* What natmuxd and natmuxd --check say, word for word, where the kernel has been asked. */
+static void forbid_esp_kernel(const struct nm_doctor_facts *facts, struct nm_doctor_mode *mode)
+{
+	if (facts->esp4.works == NM_NO && facts->esp4.error == EPROTONOSUPPORT)
+		forbid(mode, "this kernel has no ESP (CONFIG_INET_ESP); use esp = user", "");
+	else
+		forbid(mode, "the kernel's ESP does not work, see kernel-esp above",
+			"esp = user needs none");
+}
+
 static void judge_esp_kernel(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "esp", "kernel", false);
+	struct nm_doctor_mode *mode = add(report, "esp", "kernel", true);
 
 	switch (nm_doctor_kernel_esp(facts, NATMUX_FAMILY_IPV4)) {
 	case NM_YES:
-		if (facts->steering.works == NM_NO)
-			forbid(mode, NO_STEERING, "Linux 4.5 or later");
+		nm_doctor_say(mode->row.finding, "works, with SAs from natmux.conf and natmuxctl");
 		break;
-	case NM_NO: forbid(mode, "the kernel has no ESP, see kernel-esp above", ""); break;
-	case NM_UNKNOWN: nm_doctor_say(mode->row.finding, NOT_TRIED); break;
+	case NM_NO: forbid_esp_kernel(facts, mode); break;
+	case NM_UNKNOWN:
+		mode->row.verdict = NM_VERDICT_WARN;
+		nm_doctor_say(mode->row.finding, "whether the kernel has ESP was not tried");
+		nm_doctor_say(mode->row.fix, "natmuxctl doctor as root finds out");
+		break;
 	}
 	conclude(mode);
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The netlink message of the doctor's one ESP state (linux/xfrm.h); a tool of doctor_probe.c. */
+/* The doctor's ESP states, by the messages of xfrm/; a tool of doctor_probe.c. */
 #include "ctl/doctor_xfrm.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <linux/netlink.h>
-#include <linux/xfrm.h>
+#include <natmux/sa.h>
+#include "xfrm/ack.h"
+#include "xfrm/kernel.h"
+#include "xfrm/state_message.h"
 
 static const struct xfrm_userpolicy_info bypass = {
 	.action = XFRM_POLICY_ALLOW,
@@ -20,98 +19,65 @@ static const struct xfrm_userpolicy_info bypass = {
 const void *const nm_doctor_bypass = &bypass;
 const unsigned int nm_doctor_bypass_size = sizeof(bypass);
 
-enum { KEY_BYTES = 16 + 4 /* AES-128 and the salt, RFC 4106 8.1 */ };
-
-/* An XFRMA_ALG_AEAD attribute: the algorithm and its key in one piece. */
-struct aead_attribute {
-	struct nlattr head;
-	struct {
-		char name[64];
-		unsigned int key_bits, icv_bits;
-		uint8_t key[KEY_BYTES];
-	} aead;
-};
-
-struct encap_attribute {
-	struct nlattr head;
-	struct xfrm_encap_tmpl encap;
-};
-
-struct state_message {
-	struct nlmsghdr head;
-	struct xfrm_usersa_info state;
-	struct aead_attribute aead;
-	struct encap_attribute encap;
-};
-
-struct reply_message {
-	struct nlmsghdr head;
-	struct nlmsgerr error;
-	char rest[256]; /* the request, quoted */
-};
-
-static void fill_state(struct xfrm_usersa_info *state, enum natmux_family family)
+/* Between addresses of documentation. */
+static int make_message(
+	enum natmux_family family, enum natmux_suite suite, struct nm_xfrm_message *message)
 {
-	state->family = family == NATMUX_FAMILY_IPV4 ? AF_INET : AF_INET6;
-	inet_pton(state->family, family == NATMUX_FAMILY_IPV4 ? "192.0.2.1" : "2001:db8::1",
-		&state->saddr);
-	inet_pton(state->family, family == NATMUX_FAMILY_IPV4 ? "192.0.2.2" : "2001:db8::2",
-		&state->id.daddr);
-	state->id.spi = htonl(0x1000);
-	state->id.proto = IPPROTO_ESP;
-	state->mode = XFRM_MODE_TUNNEL;
-	state->lft.soft_byte_limit = state->lft.hard_byte_limit = XFRM_INF;
-	state->lft.soft_packet_limit = state->lft.hard_packet_limit = XFRM_INF;
+	static const uint8_t key[NATMUX_SUITE_KEY_MAX];
+	bool is_v4 = family == NATMUX_FAMILY_IPV4;
+	struct natmux_sa_config config;
+	struct nm_xfrm_state state;
+	const char *why;
+
+	natmux_sa_config_init(&config);
+	config.direction = NATMUX_SA_OUT;
+	config.spi = 0x1000;
+	config.suite = suite;
+	config.key = key;
+	config.key_len = natmux_suite_key_len(suite);
+	natmux_addr_parse(is_v4 ? "192.0.2.1" : "2001:db8::1", 4500, &config.path.local);
+	natmux_addr_parse(is_v4 ? "192.0.2.2" : "2001:db8::2", 4500, &config.path.remote);
+	return nm_xfrm_state_from_config(&config, &state, &why) < 0
+		       ? -1
+		       : nm_xfrm_state_add(&state, message);
 }
 
-static struct state_message make_message(enum natmux_family family)
+static int exchange(int fd, const struct nm_xfrm_message *message, size_t len)
 {
-	struct state_message message = {
-		/* Not sizeof: the struct's own padding at the end is no attribute. */
-		.head = {.nlmsg_len = offsetof(struct state_message, encap) +
-				      sizeof(struct encap_attribute),
-			.nlmsg_type = XFRM_MSG_NEWSA,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK,
-			.nlmsg_seq = 1},
-		.aead = {.head = {.nla_len = sizeof(struct aead_attribute),
-				 .nla_type = XFRMA_ALG_AEAD},
-			.aead = {.name = "rfc4106(gcm(aes))",
-				.key_bits = KEY_BYTES * 8,
-				.icv_bits = 128}},
-		.encap = {.head = {.nla_len = sizeof(struct encap_attribute),
-				  .nla_type = XFRMA_ENCAP},
-			.encap = {.encap_type = UDP_ENCAP_ESPINUDP,
-				.encap_sport = htons(4500),
-				.encap_dport = htons(4500)}},
-	};
+	struct nm_xfrm_message reply;
+	struct nlmsghdr *head = (struct nlmsghdr *)(void *)reply.bytes;
+	struct nm_xfrm_answer answer;
+	ssize_t n;
 
-	_Static_assert(sizeof(message.aead) % NLA_ALIGNTO == 0, "attributes follow without a gap");
-	fill_state(&message.state, family);
-	return message;
+	if (send(fd, message->bytes, len, 0) < 0)
+		return errno;
+	n = recv(fd, reply.bytes, sizeof(reply.bytes), 0);
+	if (n < 0)
+		return errno;
+	if ((size_t)n < sizeof(*head) || head->nlmsg_len > (size_t)n ||
+		nm_xfrm_ack_decode(head, XFRM_MSG_NEWSA, &answer) < 0)
+		return EPROTO;
+	return answer.os_error;
+}
+
+static int add_state(int fd, enum natmux_family family, enum natmux_suite suite)
+{
+	struct nm_xfrm_message message;
+	int len = make_message(family, suite, &message);
+
+	return len < 0 ? EPROTO : exchange(fd, &message, (size_t)len);
 }
 
 int nm_doctor_add_esp_state(enum natmux_family family)
 {
-	struct state_message message = make_message(family);
-	struct reply_message reply;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM);
-	ssize_t n;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM), error;
 
 	if (fd < 0)
 		return errno;
-	if (send(fd, &message, message.head.nlmsg_len, 0) < 0)
-		goto fail;
-	n = recv(fd, &reply, sizeof(reply), 0);
-	if (n < 0)
-		goto fail;
+	error = add_state(fd, family, NATMUX_SUITE_AES128GCM16);
+	/* The kernel looks for the cipher first: without it, whether there is ESP is not said yet. */
+	if (error == ENOSYS && add_state(fd, family, NATMUX_SUITE_NULL_SHA256) == EPROTONOSUPPORT)
+		error = EPROTONOSUPPORT;
 	close(fd);
-	if ((size_t)n < offsetof(struct reply_message, rest) ||
-		reply.head.nlmsg_type != NLMSG_ERROR)
-		return EPROTO;
-	return -reply.error.error;
-
-fail:
-	n = errno;
-	close(fd);
-	return (int)n;
+	return error;
 }

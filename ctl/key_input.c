@@ -2,6 +2,7 @@
 /* Keys on their way from a file or a person to natmuxd; never by way of the command line. */
 #include "ctl/key_input.h"
 
+#include <signal.h>
 #include <sodium.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -11,11 +12,38 @@
 
 enum { BASE64_SIZE = (NM_KEY_FILE_MAX + 2) / 3 * 4 + 1 };
 
+/* What would end or stop us while the terminal shows nothing, for good. */
+static const int signals[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
+
+enum { SIGNALS = sizeof(signals) / sizeof(signals[0]) };
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+	caught = number;
+}
+
+/* One line, for a terminal gives no more at once; a signal ends it. */
+static ssize_t read_line(uint8_t *bytes)
+{
+	/* Without SA_RESTART. */
+	const struct sigaction catch = {.sa_handler = on_signal};
+	struct sigaction before[SIGNALS];
+	ssize_t n;
+
+	for (size_t i = 0; i < SIGNALS; i++)
+		sigaction(signals[i], &catch, &before[i]);
+	n = caught ? -1 : read(STDIN_FILENO, bytes, NM_KEY_FILE_MAX);
+	for (size_t i = 0; i < SIGNALS; i++)
+		sigaction(signals[i], &before[i], NULL);
+	return n;
+}
+
 /* What a person types is not shown; the newline that ends it would not be either. */
 static int read_terminal(uint8_t *bytes, size_t *len, char *message, size_t size)
 {
 	struct termios before, silent;
-	int err;
 	ssize_t n;
 
 	fputs("key (hexadecimal or base64): ", stderr);
@@ -23,16 +51,17 @@ static int read_terminal(uint8_t *bytes, size_t *len, char *message, size_t size
 	silent = before;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
-	/* One line: a terminal gives no more at once. */
-	n = read(STDIN_FILENO, bytes, NM_KEY_FILE_MAX);
+	n = read_line(bytes);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
 	fputc('\n', stderr);
-	err = n > 0 ? 0 : -1;
-	if (err < 0)
+	if (caught)
+		raise(caught);
+	if (n <= 0) {
 		snprintf(message, size, "nothing was typed");
-	else
-		*len = (size_t)n;
-	return err;
+		return -1;
+	}
+	*len = (size_t)n;
+	return 0;
 }
 
 static int read_bytes(const char *path, uint8_t *bytes, size_t *len, char *message, size_t size)

@@ -25,8 +25,25 @@ static enum nm_ctl_exit no_value(const char *command, const char *word)
 	return nm_ctl_usage(command, "\"%s\" lacks its value", word);
 }
 
+/*
+ * Uses up `value`. A word that were lost here would leave its default, or more SAs than were meant:
+ * one that is no text, and one that comes twice, is complained about.
+ */
+static enum nm_ctl_exit set_value(
+	const char *command, json_t *object, const char *word, const char *member, json_t *value)
+{
+	if (json_object_get(object, member)) {
+		json_decref(value);
+		return nm_ctl_usage(command, "\"%s\" is given twice", word);
+	}
+	if (json_object_set_new(object, member, value) < 0)
+		return nm_ctl_usage(command, "\"%s\" or what it is given is not UTF-8", word);
+	return NM_CTL_OK;
+}
+
 /* "replay-window" is the member replay_window. */
-static void set_text(json_t *object, const char *word, const char *value)
+static enum nm_ctl_exit set_text(
+	const char *command, json_t *object, const char *word, const char *value)
 {
 	char member[64];
 
@@ -34,7 +51,7 @@ static void set_text(json_t *object, const char *word, const char *value)
 	member[sizeof(member) - 1] = '\0';
 	for (char *c = member; *c; c++)
 		*c = *c == '-' ? '_' : *c;
-	json_object_set_new(object, member, json_string(value));
+	return set_value(command, object, word, member, json_string(value));
 }
 
 /* Takes the pairs of a selector; NULL: a word without value, or none that belongs there. */
@@ -81,9 +98,8 @@ static enum nm_ctl_exit take_limit(const char *command, char ***argv, json_t *sa
 		return no_value(command, "limit");
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
 		if (strcmp(limits[i][0], kind) == 0) {
-			set_text(sa, limits[i][1], (*argv)[1]);
 			*argv += 2;
-			return NM_CTL_OK;
+			return set_text(command, sa, limits[i][1], (*argv)[-1]);
 		}
 	return nm_ctl_usage(command,
 		"there is no limit \"%s\", but byte, packet and time with -soft or -hard", kind);
@@ -93,6 +109,7 @@ static enum nm_ctl_exit take_sel(const char *command, char ***argv, json_t *sa)
 {
 	json_t *selectors = json_object_get(sa, "selectors");
 	char *text = take_selector(argv);
+	int err;
 
 	if (!text)
 		return nm_ctl_usage(
@@ -101,9 +118,9 @@ static enum nm_ctl_exit take_sel(const char *command, char ***argv, json_t *sa)
 		selectors = json_array();
 		json_object_set_new(sa, "selectors", selectors);
 	}
-	json_array_append_new(selectors, json_string(text));
+	err = json_array_append_new(selectors, json_string(text));
 	free(text);
-	return NM_CTL_OK;
+	return err < 0 ? nm_ctl_usage(command, "what sel is given is not UTF-8") : NM_CTL_OK;
 }
 
 static enum nm_ctl_exit refuse_key(const char *command, const char *word)
@@ -130,10 +147,11 @@ static enum nm_ctl_exit take_sa_word(
 	if (!value)
 		return no_value(command, word);
 	(*argv)++;
-	if (strcmp(word, "key-file") == 0)
-		*key_file = value;
-	else
-		set_text(sa, strcmp(word, "dir") == 0 ? "direction" : word, value);
+	if (strcmp(word, "key-file") != 0)
+		return set_text(command, sa, strcmp(word, "dir") == 0 ? "direction" : word, value);
+	if (*key_file)
+		return nm_ctl_usage(command, "\"key-file\" is given twice");
+	*key_file = value;
 	return NM_CTL_OK;
 }
 
@@ -147,51 +165,67 @@ enum nm_ctl_exit nm_words_sa(const char *command, char **argv, json_t *sa, const
 	return code;
 }
 
+/* The selector of a policy, whose words stand together. */
+static enum nm_ctl_exit take_policy_selector(const char *command, char ***argv, json_t *policy)
+{
+	char *text = take_selector(argv);
+	enum nm_ctl_exit code;
+
+	if (!text)
+		return nm_ctl_usage(command, "a word of the selector lacks its value");
+	if (json_object_get(policy, "selector"))
+		code = nm_ctl_usage(command, "the selector's words stand together");
+	else
+		code = set_text(command, policy, "selector", text);
+	free(text);
+	return code;
+}
+
+static enum nm_ctl_exit take_policy_word(const char *command, char ***argv, json_t *policy)
+{
+	const char *word = **argv, *value = (*argv)[1];
+
+	if (is_one_of(word, selector_words, ARRAY_SIZE(selector_words)))
+		return take_policy_selector(command, argv, policy);
+	if (!value)
+		return no_value(command, word);
+	*argv += 2;
+	return set_text(command, policy, word, value);
+}
+
 enum nm_ctl_exit nm_words_policy(const char *command, char **argv, json_t *policy)
 {
-	while (*argv) {
-		if (is_one_of(*argv, selector_words, ARRAY_SIZE(selector_words))) {
-			char *text = take_selector(&argv);
+	enum nm_ctl_exit code = NM_CTL_OK;
 
-			if (!text)
-				return nm_ctl_usage(
-					command, "a word of the selector lacks its value");
-			if (json_object_get(policy, "selector")) {
-				free(text);
-				return nm_ctl_usage(command, "the selector's words stand together");
-			}
-			json_object_set_new(policy, "selector", json_string(text));
-			free(text);
-			continue;
-		}
-		if (!argv[1])
-			return no_value(command, argv[0]);
-		set_text(policy, argv[0], argv[1]);
-		argv += 2;
-	}
-	return NM_CTL_OK;
+	while (code == NM_CTL_OK && *argv)
+		code = take_policy_word(command, &argv, policy);
+	return code;
+}
+
+static enum nm_ctl_exit take_filter_word(
+	const char *command, const char *word, const char *value, json_t *request)
+{
+	int64_t reqid;
+
+	if (!value)
+		return no_value(command, word);
+	if (strcmp(word, "dir") == 0 || strcmp(word, "direction") == 0)
+		return set_text(command, request, "direction", value);
+	if (strcmp(word, "spi") == 0 || strcmp(word, "remote") == 0)
+		return set_text(command, request, word, value);
+	if (strcmp(word, "reqid") != 0)
+		return nm_ctl_usage(command,
+			"SAs are picked by dir, spi, reqid and remote, not by \"%s\"", word);
+	if (!nm_ctl_number(command, word, value, 0, 4294967295, &reqid))
+		return NM_CTL_USAGE;
+	return set_value(command, request, word, word, json_integer(reqid));
 }
 
 enum nm_ctl_exit nm_words_filter(const char *command, char **argv, json_t *request)
 {
-	for (; *argv; argv += 2) {
-		int64_t reqid;
+	enum nm_ctl_exit code = NM_CTL_OK;
 
-		if (!argv[1])
-			return no_value(command, argv[0]);
-		if (strcmp(argv[0], "reqid") == 0) {
-			if (!nm_ctl_number(command, "reqid", argv[1], 0, 4294967295, &reqid))
-				return NM_CTL_USAGE;
-			json_object_set_new(request, "reqid", json_integer(reqid));
-		} else if (strcmp(argv[0], "dir") == 0 || strcmp(argv[0], "direction") == 0) {
-			json_object_set_new(request, "direction", json_string(argv[1]));
-		} else if (strcmp(argv[0], "spi") == 0 || strcmp(argv[0], "remote") == 0) {
-			json_object_set_new(request, argv[0], json_string(argv[1]));
-		} else {
-			return nm_ctl_usage(command,
-				"SAs are picked by dir, spi, reqid and remote, not by \"%s\"",
-				argv[0]);
-		}
-	}
-	return NM_CTL_OK;
+	for (; code == NM_CTL_OK && *argv; argv += 2)
+		code = take_filter_word(command, argv[0], argv[1], request);
+	return code;
 }

@@ -108,10 +108,11 @@ struct nm_config_user_plane {
 };
 
 struct nm_config_kernel_plane {
-	uint32_t sas, policies; /* at most so many, natmuxctl's among them */
-	bool keep;              /* what we have added stays when natmuxd ends */
-	bool export_keys;       /* natmuxctl sa export may ask the kernel for them */
-	uint32_t lines[4];
+	char tun[NM_CONFIG_DEVICE_SIZE]; /* ESP that came to us goes back through it */
+	uint32_t sas, policies;          /* at most so many, natmuxctl's among them */
+	bool keep;                       /* what we have added stays when natmuxd ends */
+	bool export_keys;                /* natmuxctl sa export may ask the kernel for them */
+	uint32_t lines[5];
 };
 
 /*

@@ -45,19 +45,20 @@ static int check_modes(const struct nm_config *config, struct nm_config_report *
 
 static int check_tun(const struct nm_config *config, struct nm_config_report *report)
 {
-	const char *tun = config->user_plane.tun, *handoff = nm_config_tun(config);
-	const char *whose = NULL;
+	bool is_kernel = config->esp == NM_ESP_KERNEL;
+	const char *tun = is_kernel ? config->kernel_plane.tun : config->user_plane.tun;
+	const char *handoff = nm_config_tun(config), *whose = NULL;
 	char quoted[NM_CONFIG_QUOTE_SIZE];
 
-	if (config->esp != NM_ESP_USER)
-		return 0;
 	if (strcmp(tun, config->device) == 0)
 		whose = "that of the port";
 	if (handoff && strcmp(tun, handoff) == 0)
 		whose = "the TUN device of the handoff";
 	if (!whose)
 		return 0;
-	return nm_config_refuse(report, plane_line(config, "tun"), "user-plane.tun",
+	return nm_config_refuse(report,
+		nm_config_line_of(config, is_kernel ? "kernel-plane" : "user-plane", "tun"),
+		is_kernel ? "kernel-plane.tun" : "user-plane.tun",
 		"found %s, which is %s, allowed is another device", nm_config_quote(tun, quoted),
 		whose);
 }

@@ -74,6 +74,10 @@ static int check_kernel_sa(const struct nm_config_sa *sa, struct nm_config_repor
 		return nm_config_refuse_sa(sa, "df", "copy or clear with esp = kernel", report);
 	if (sa->dscp > 0)
 		return nm_config_refuse_sa(sa, "dscp", "copy or 0 with esp = kernel", report);
+	if (sa->too_big != NATMUX_TOO_BIG_TELL)
+		return nm_config_refuse_sa(sa, "too-big", "tell with esp = kernel", report);
+	if (sa->dummy_s > 0)
+		return nm_config_refuse_sa(sa, "dummy", "0 with esp = kernel", report);
 	for (size_t i = 0; i < sa->selectors_len; i++)
 		if (!can_select(&sa->selectors[i]))
 			return nm_config_refuse_sa(sa, "selectors", ports_allowed, report);

@@ -196,6 +196,7 @@ static const struct nm_config_key user_plane_keys[] = {
 };
 
 static const struct nm_config_key kernel_plane_keys[] = {
+	{"tun", TYPE(tun), TEXT_AT(nm_config_kernel_plane, tun), .initial = "natmux2"},
 	{"sas", NUMBER(1, 1048576), AT(nm_config_kernel_plane, sas), .initial = "1024"},
 	{"policies", NUMBER(1, 65536), AT(nm_config_kernel_plane, policies), .initial = "1024"},
 	{"keep", TYPE(bool), AT(nm_config_kernel_plane, keep), .initial = "no", .is_live = true},

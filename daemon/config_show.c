@@ -2,7 +2,10 @@
 /* Says what a configuration is and needs, without doing anything with it. */
 #include "daemon/config_show.h"
 
+#include <natmux/error.h>
+
 #include "daemon/config.h"
+#include "daemon/kernel_plane.h"
 #include "daemon/privileges.h"
 
 static void print_needs(const struct nm_config *config, FILE *out)
@@ -13,13 +16,35 @@ static void print_needs(const struct nm_config *config, FILE *out)
 	for (size_t i = 0; i < n; i++)
 		fprintf(out, "%s %s %s\n", needed[i].is_required ? "needs" : "likes",
 			needed[i].capability, needed[i].why);
-	fprintf(out, "keeps no capability once it runs\n");
+	if (nm_privileges_kept(config))
+		fprintf(out, "keeps %s once it runs\n", nm_privileges_kept(config));
+	else
+		fprintf(out, "keeps no capability once it runs\n");
+}
+
+/* Whether this machine's kernel does what the configuration wants of it. */
+static enum nm_exit try_kernel(const struct nm_config *config, FILE *out, FILE *err)
+{
+	char why[NM_SA_PLANE_WHY] = "";
+	int result;
+
+	if (config->esp != NM_ESP_KERNEL)
+		return NM_EXIT_OK;
+	result = nm_kernel_plane_try(why);
+	if (result == NATMUX_EUNSUPPORTED) {
+		fprintf(err, "%s: esp = kernel: %s\n", config->name, why);
+		return NM_EXIT_SYSTEM;
+	}
+	if (result < 0)
+		fprintf(out, "whether this kernel has ESP is not known: %s\n", why);
+	return NM_EXIT_OK;
 }
 
 enum nm_exit nm_config_show(const char *path, bool is_print, FILE *out, FILE *err)
 {
 	char message[NM_CONFIG_MESSAGE_SIZE];
 	struct nm_config *config;
+	enum nm_exit result = NM_EXIT_OK;
 
 	if (nm_config_read(path, &config, message, sizeof(message)) < 0) {
 		fprintf(err, "%s\n", message);
@@ -30,7 +55,8 @@ enum nm_exit nm_config_show(const char *path, bool is_print, FILE *out, FILE *er
 	} else {
 		fprintf(out, "%s: ok\n", path);
 		print_needs(config, out);
+		result = try_kernel(config, out, err);
 	}
 	nm_config_free(config);
-	return NM_EXIT_OK;
+	return result;
 }

@@ -91,6 +91,12 @@ static void export_sa(void *user, const struct nm_sa_seen *sa)
 	sodium_memzero(line, sizeof(line));
 }
 
+static bool exports_keys(const struct nm_config *config)
+{
+	return config->esp == NM_ESP_KERNEL ? config->kernel_plane.export_keys
+					    : config->user_plane.export_keys;
+}
+
 int nm_control_sa_export(struct nm_control_call *call)
 {
 	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
@@ -101,7 +107,7 @@ int nm_control_sa_export(struct nm_control_call *call)
 		return NATMUX_EINVAL;
 	if (strcmp(format, "wireshark") != 0)
 		return nm_control_fail(call, "bad-argument", "\"format\" must be wireshark");
-	if (!nm_server_config(call->server)->user_plane.export_keys)
+	if (!exports_keys(nm_server_config(call->server)))
 		return nm_control_fail(call, "failed",
 			"natmuxd has not kept the keys: export-keys = yes in natmux.conf");
 	export.lines = json_array();

@@ -7,6 +7,7 @@
 
 #include "daemon/config.h"
 #include "daemon/control_json.h"
+#include "daemon/control_kernel.h"
 #include "daemon/control_request.h"
 #include "daemon/sa_plane.h"
 #include "daemon/server.h"
@@ -162,4 +163,5 @@ void nm_metrics_print_sas(FILE *out, struct nm_server *server)
 		print_device(out, &status);
 	}
 	print_sas(out, nm_server_config(server), plane);
+	nm_metrics_print_xfrm_stat(out, server);
 }

@@ -13,6 +13,7 @@
 #include "daemon/config_value.h"
 #include "daemon/control_item.h"
 #include "daemon/control_json.h"
+#include "daemon/control_kernel.h"
 #include "daemon/key_file.h"
 #include "daemon/server.h"
 
@@ -325,7 +326,7 @@ int nm_control_sa_list(struct nm_control_call *call)
 	if (list.failed)
 		json_decref(list.array);
 	else
-		call->result = json_pack(
-			"{s:o, s:o}", "sas", list.array, "total", nm_json_count(list.total));
+		call->result = json_pack("{s:o, s:o, s:o*}", "sas", list.array, "total",
+			nm_json_count(list.total), "xfrm_stat", nm_json_xfrm_stat(call->server));
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <natmux/version.h>
 #include "daemon/config.h"
 #include "daemon/control_json.h"
+#include "daemon/control_kernel.h"
 #include "daemon/control_request.h"
 #include "daemon/join.h"
 #include "daemon/server.h"
@@ -156,13 +157,13 @@ int nm_control_status(struct nm_control_call *call)
 
 	nm_server_sockets(server, add_socket, &sockets);
 	natmux_mux_servers(mux, add_mapped, &mapped);
-	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
-		natmux_version(), "pid", (json_int_t)getpid(), "uptime_ms",
+	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"version", natmux_version(), "pid", (json_int_t)getpid(), "uptime_ms",
 		nm_json_count(nm_server_now_ms(server) - nm_server_started_ms(server)), "config",
 		config_json(nm_server_config(server)), "capabilities",
 		nm_json_text(nm_server_capabilities(server)), "flows", flow_counts(mux), "sockets",
-		sockets, "mapped", mapped, "user_plane", user_plane_json(server), "join",
-		join_json(server));
+		sockets, "mapped", mapped, "user_plane", user_plane_json(server), "kernel_plane",
+		nm_json_kernel_plane(server), "join", join_json(server));
 	return 0;
 }
 

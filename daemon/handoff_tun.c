@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/handoff.h"
+#include "daemon/rp_filter.h"
 #include "dispatcher/handoff_inject.h"
 #include "dispatcher/handoff_relay.h"
 #include "io/tun.h"
@@ -170,40 +171,6 @@ static int open_relay(const struct nm_handoff_setup *setup, struct nm_handoff_li
 	return 0;
 }
 
-/* net.ipv4.conf.NAME.rp_filter; 0 where the kernel has no such thing. */
-static int read_rp_filter(const char *name)
-{
-	char path[80];
-	int value = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", name);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fscanf(file, "%d", &value) != 1)
-		value = 0;
-	fclose(file);
-	return value;
-}
-
-/*
- * The larger of "all" and the device's own counts (ip-sysctl): 2 on our own device makes strict
- * filtering loose there, and nowhere else. /proc/sys may be read-only: then it stays as it is.
- */
-static void loosen_rp_filter(const char *tun)
-{
-	char path[80];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", tun);
-	file = fopen(path, "we");
-	if (!file)
-		return;
-	fputs("2", file);
-	fclose(file);
-}
-
 static bool listens_on_ipv4(const struct nm_config *config)
 {
 	for (size_t i = 0; i < config->listen_len; i++)
@@ -225,14 +192,14 @@ static int check_inject(const struct nm_handoff_setup *setup, const char *tun)
 		/* The steering program tells injected packets by their interface. */
 		.has_device = setup->config->device[0] != '\0' || joins,
 		.tun_has_v4_address = true,
-		.rp_filter_all = read_rp_filter("all"),
+		.rp_filter_all = nm_rp_filter_read("all"),
 	};
 	char message[NM_INJECT_MESSAGE];
 	int err;
 
 	if (joins)
-		loosen_rp_filter(tun);
-	facts.rp_filter_tun = read_rp_filter(tun);
+		nm_rp_filter_loosen(tun);
+	facts.rp_filter_tun = nm_rp_filter_read(tun);
 	err = nm_inject_check(&facts, message, sizeof(message));
 	if (err < 0)
 		nm_log(&setup->log, joins ? NATMUX_LOG_WARNING : NATMUX_LOG_ERROR, "%s", message);

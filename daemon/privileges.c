@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Privileges: needed to open things, given up when they are open. Nothing that a reload can change
- * needs any (daemon/config_keys.c: is_live), so nothing is kept. The one exception is a process of
- * its own: that which joins (daemon/joiner.h).
+ * needs any (daemon/config_keys.c: is_live), so nothing is kept, but for esp = kernel, whose SAs are
+ * the kernel's. What joins has rights of its own, in a process of its own (daemon/joiner.h).
  */
 #include "daemon/privileges.h"
 
@@ -25,6 +25,7 @@ size_t nm_privileges_needed(
 	const struct nm_config *config, struct nm_privilege needed[static NM_PRIVILEGES_MAX])
 {
 	bool has_user_plane = config->esp == NM_ESP_USER;
+	bool has_kernel_plane = config->esp == NM_ESP_KERNEL;
 	size_t n = 0;
 
 	if (nm_config_tun(config))
@@ -39,6 +40,9 @@ size_t nm_privileges_needed(
 				: (struct nm_privilege){
 					  "CAP_NET_RAW", "to prove that device's offloads", false};
 	}
+	if (has_kernel_plane)
+		needed[n++] = (struct nm_privilege){
+			"CAP_NET_ADMIN", "to give SAs and policies to the kernel", true};
 	if (config->attach == NM_ATTACH_JOIN) {
 		needed[n++] = (struct nm_privilege){"CAP_SYS_PTRACE",
 			"to copy the IKE daemon's sockets (kept by a process of its own)", true};
@@ -57,12 +61,17 @@ size_t nm_privileges_needed(
 	if (*config->device)
 		needed[n++] = (struct nm_privilege){"CAP_NET_RAW",
 			"to bind the port to a device, on kernels before 5.7", false};
-	if (!nm_config_tun(config) && !has_user_plane)
+	if (!nm_config_tun(config) && !has_user_plane && !has_kernel_plane)
 		needed[n++] = (struct nm_privilege){"CAP_NET_ADMIN",
 			"to keep IPsec policies off the port's own socket (XFRM bypass)", false};
 	needed[n++] = (struct nm_privilege){
 		"CAP_NET_ADMIN", "for socket buffers above net.core.rmem_max and wmem_max", false};
 	return n;
+}
+
+const char *nm_privileges_kept(const struct nm_config *config)
+{
+	return config->esp == NM_ESP_KERNEL ? "CAP_NET_ADMIN" : NULL;
 }
 
 const char *nm_privileges_text(char *text, size_t size)
@@ -95,12 +104,22 @@ static capng_select_t clear(void)
 	return may_bound ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT;
 }
 
-static int change_user(const struct passwd *user, const struct natmux_log *log)
+/* SAs and policies come and go as long as natmuxd runs, and peers move. */
+static void keep(const struct nm_config *config)
+{
+	if (nm_privileges_kept(config))
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+}
+
+static int change_user(const struct nm_config *config, const struct passwd *user, bool has_kept,
+	const struct natmux_log *log)
 {
 	char what[80];
 
 	snprintf(what, sizeof(what), "change to user \"%.32s\"", user->pw_name);
 	capng_clear(CAPNG_SELECT_ALL);
+	if (has_kept)
+		keep(config);
 	errno = 0;
 	if (capng_change_id((int)user->pw_uid, (int)user->pw_gid,
 		    CAPNG_INIT_SUPP_GRP | CAPNG_CLEAR_BOUNDING | CAPNG_CLEAR_AMBIENT) == 0)
@@ -108,10 +127,13 @@ static int change_user(const struct passwd *user, const struct natmux_log *log)
 	return failed(log, what, "start as root, or leave the key user out");
 }
 
-static int drop_capabilities(const struct natmux_log *log)
+static int drop_capabilities(
+	const struct nm_config *config, bool has_kept, const struct natmux_log *log)
 {
 	capng_select_t set = clear();
 
+	if (has_kept)
+		keep(config);
 	errno = 0;
 	if (capng_apply(set) == 0)
 		return 0;
@@ -119,10 +141,14 @@ static int drop_capabilities(const struct natmux_log *log)
 }
 
 /* Trust, but look. */
-static int check_dropped(const struct natmux_log *log)
+static int check_dropped(const struct nm_config *config, const struct natmux_log *log)
 {
-	if (capng_get_caps_process() < 0 ||
-		capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE) {
+	bool can_look = capng_get_caps_process() == 0;
+
+	/* What is kept is all right; then there must be nothing else. */
+	if (can_look && nm_privileges_kept(config))
+		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_NET_ADMIN);
+	if (!can_look || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE) {
 		nm_log(log, NATMUX_LOG_ERROR, "capabilities are still there after giving them up");
 		return NATMUX_ESYSTEM;
 	}
@@ -165,7 +191,7 @@ static int find_user(
 int nm_privileges_drop(const struct nm_config *config, const struct natmux_log *log)
 {
 	const struct passwd *user;
-	bool has_any;
+	bool has_any, has_kept;
 	int err = find_user(config, &user, log);
 
 	if (err < 0)
@@ -173,14 +199,16 @@ int nm_privileges_drop(const struct nm_config *config, const struct natmux_log *
 	if (capng_get_caps_process() < 0)
 		return failed(log, "read capabilities", "is /proc mounted?");
 	has_any = capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE;
+	has_kept =
+		nm_privileges_kept(config) && capng_have_capability(CAPNG_PERMITTED, CAP_NET_ADMIN);
 	if (user)
-		err = change_user(user, log);
+		err = change_user(config, user, has_kept, log);
 	else if (has_any)
-		err = drop_capabilities(log);
+		err = drop_capabilities(config, has_kept, log);
 	else
 		nm_log(log, NATMUX_LOG_INFO, "no capabilities to give up: started without");
 	if (err == 0)
-		err = check_dropped(log);
+		err = check_dropped(config, log);
 	return err < 0 ? err : shut(log);
 }
 

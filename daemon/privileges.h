@@ -21,9 +21,12 @@ enum { NM_PRIVILEGES_MAX = 12 };
 size_t nm_privileges_needed(
 	const struct nm_config *config, struct nm_privilege needed[static NM_PRIVILEGES_MAX]);
 
+/* The capability that stays after the start, or NULL: none. */
+const char *nm_privileges_kept(const struct nm_config *config);
+
 /*
  * To be called when sockets and devices are open. Changes to the configured user and its groups,
- * gives up every capability, and makes sure that none comes back (no_new_privs) and that no other
+ * gives up every capability but the one kept, and makes sure that none comes back (no_new_privs) and that no other
  * process of the user reads our memory (not dumpable). A natmuxd without privileges does the
  * latter two only. NATMUX_ESYSTEM, logged with what to do, when anything of it did not work: going
  * on with more rights than said is not an option.

@@ -8,6 +8,7 @@
 #include "daemon/config_keys.h"
 #include "daemon/config_message.h"
 #include "daemon/handoff.h"
+#include "daemon/kernel_plane.h"
 #include "daemon/options.h"
 #include "daemon/server_parts.h"
 #include "daemon/service.h"
@@ -215,6 +216,12 @@ static void apply_keepalive(struct nm_server *server, const struct nm_config *co
 	nm_sa_plane_set_keepalive(&server->sa_plane, interval_ms);
 }
 
+/* The kernel puts trains together before it steers. */
+static bool may_use_gro(const struct nm_config *config)
+{
+	return config->attach == NM_ATTACH_OWN && config->esp != NM_ESP_KERNEL;
+}
+
 /* From here on nothing may fail: everything was checked before. */
 static void change_over(struct nm_server *server, struct nm_config *config)
 {
@@ -227,7 +234,7 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	natmux_mux_reconfigure(server->mux, &mux);
 	if (config->gro != before->gro || config->gso != before->gso)
 		natmux_uv_set_offloads(
-			server->net, config->gro && config->attach == NM_ATTACH_OWN, config->gso);
+			server->net, config->gro && may_use_gro(config), config->gso);
 	if (server->sa_plane.ops)
 		apply_keepalive(server, config);
 	nm_server_apply_peers(server, before);
@@ -253,6 +260,9 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 		if (err == 0 && server->user_plane)
 			err = nm_user_plane_reload(
 				server->user_plane, server->config, config, message, size);
+		if (err == 0 && server->kernel_plane)
+			err = nm_kernel_plane_reload(
+				server->kernel_plane, server->config, config, message, size);
 		if (err < 0)
 			nm_config_free(config);
 	}

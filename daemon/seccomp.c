@@ -279,6 +279,8 @@ static int add_guarded_running(scmp_filter_ctx filter)
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0)},
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIOCLEX, 0)},
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS, 0)},
+		/* The number of an interface that an SA is offloaded to. */
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, SIOCGIFINDEX, 0)},
 	};
 
 	return add_guarded(filter, guarded, ARRAY_SIZE(guarded));

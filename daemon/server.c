@@ -13,6 +13,9 @@
 #include "daemon/control.h"
 #include "daemon/handoff.h"
 #include "daemon/join.h"
+#include "daemon/kernel_door.h"
+#include "daemon/kernel_plane.h"
+#include "daemon/kernel_port.h"
 #include "daemon/logger.h"
 #include "daemon/privileges.h"
 #include "daemon/run.h"
@@ -47,9 +50,19 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
 	return server->sa_plane.ops ? &server->sa_plane : NULL;
 }
 
+struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server)
+{
+	return server->kernel_plane;
+}
+
 struct nm_join *nm_server_join(struct nm_server *server)
 {
 	return server->join;
+}
+
+const struct nm_server_steering *nm_server_steering(const struct nm_server *server)
+{
+	return &server->steering;
 }
 
 uint64_t nm_server_now_ms(const struct nm_server *server)
@@ -135,6 +148,15 @@ static void send_trains(void *user, const struct natmux_train *trains, size_t n)
 	natmux_uv_send(server->net, trains, n);
 	/* What was sent may have put off a keepalive. */
 	natmux_uv_flush_output(server->net);
+}
+
+/* The user plane tells the mux by itself. */
+static void send_keepalives(void *user, const struct natmux_train *trains, size_t n)
+{
+	struct nm_server *server = user;
+
+	natmux_mux_sent(server->mux, uv_now(&server->loop), trains, n);
+	send_trains(server, trains, n);
 }
 
 static void log_event(const struct natmux_log *log, const struct natmux_event *event)
@@ -273,6 +295,49 @@ static int open_own(struct nm_server *server)
 
 static void on_failed(void *user);
 
+static int open_kernel_door(struct nm_server *server)
+{
+	struct nm_kernel_door_setup setup = {
+		.loop = &server->loop,
+		.config = server->config,
+		.mux = server->mux,
+		.log = server->log,
+		.failed = on_failed,
+		.user = server,
+	};
+	int err = nm_kernel_door_open(&setup, &server->kernel_door);
+
+	if (err == 0)
+		server->steering.tun = nm_kernel_door_tun(server->kernel_door);
+	return err;
+}
+
+/* With esp = kernel: two sockets for each address, and ESP past us. */
+static int open_steered(struct nm_server *server)
+{
+	const struct nm_config *config = server->config;
+	struct nm_kernel_port port;
+	struct natmux_uv_config net;
+	int err = open_kernel_door(server);
+
+	if (err == 0)
+		err = nm_kernel_port_open(
+			config, nm_kernel_door_interface(server->kernel_door), &server->log, &port);
+	if (err < 0)
+		return err;
+	server->steering.is_steered = port.is_steered;
+	memcpy(server->steering.why, port.why, sizeof(port.why));
+	natmux_uv_config_init(&net);
+	net.fds = port.fds;
+	net.fds_n = port.fds_n;
+	net.use_gro = false; /* kernel_port.c says why */
+	net.use_gso = config->gso;
+	net.budget = config->budget;
+	net.log = server->log;
+	err = natmux_uv_new(&server->loop, server->mux, &net, &server->net);
+	return err < 0 ? err : nm_kernel_door_listen(server->kernel_door, config);
+}
+
 static int open_join(struct nm_server *server)
 {
 	struct nm_join_setup setup = {
@@ -291,7 +356,9 @@ static int open_join(struct nm_server *server)
 /* The port itself, or the process that gets us into somebody else's. */
 static int open_net(struct nm_server *server)
 {
-	return server->config->attach == NM_ATTACH_JOIN ? open_join(server) : open_own(server);
+	if (server->config->attach == NM_ATTACH_JOIN)
+		return open_join(server);
+	return server->config->esp == NM_ESP_KERNEL ? open_steered(server) : open_own(server);
 }
 
 static void stop(struct nm_server *server);
@@ -343,6 +410,25 @@ static int open_user_plane(struct nm_server *server)
 	return err;
 }
 
+static int open_kernel_plane(struct nm_server *server)
+{
+	struct nm_kernel_plane_setup setup = {
+		.loop = &server->loop,
+		.config = server->config,
+		.log = server->log,
+		.send = send_keepalives,
+		.event = on_esp_event,
+		.user = server,
+	};
+	int err;
+
+	if (server->config->esp != NM_ESP_KERNEL)
+		return 0;
+	err = nm_kernel_plane_open(&setup, &server->kernel_plane);
+	server->sa_plane = nm_kernel_plane_sas(server->kernel_plane);
+	return err;
+}
+
 static int open_control(struct nm_server *server)
 {
 	char message[NM_CONFIG_MESSAGE_SIZE];
@@ -371,6 +457,8 @@ static void stop(struct nm_server *server)
 	nm_service_stopping();
 	nm_join_close(server->join);
 	nm_user_plane_close(server->user_plane);
+	nm_kernel_plane_close(server->kernel_plane);
+	nm_kernel_door_close(server->kernel_door);
 	nm_handoff_close(server->handoff);
 	nm_control_free(server->control, NULL, NULL);
 	server->control = NULL;
@@ -435,6 +523,10 @@ static int start(struct nm_server *server)
 	/* After the handoff, which would have ESP otherwise. */
 	if (err == 0)
 		err = open_user_plane(server);
+	if (err == 0 && server->kernel_door)
+		nm_kernel_door_take_esp(server->kernel_door);
+	if (err == 0)
+		err = open_kernel_plane(server);
 	if (err == 0)
 		err = nm_server_apply_peers(server, NULL);
 	if (err == 0)
@@ -479,8 +571,10 @@ int nm_server_run(const struct nm_options *options, struct nm_config *config)
 	if (err == 0 && server->has_failed)
 		err = NATMUX_ESYSTEM;
 	nm_user_plane_free(server->user_plane);
+	nm_kernel_plane_free(server->kernel_plane);
 	nm_handoff_free(server->handoff);
 	nm_join_free(server->join);
+	nm_kernel_door_free(server->kernel_door);
 	natmux_mux_free(server->mux);
 	uv_loop_close(&server->loop);
 	nm_config_free(server->config);

@@ -9,6 +9,7 @@
 
 struct nm_config;
 struct nm_join;
+struct nm_kernel_plane;
 struct nm_sa_plane;
 struct nm_server;
 struct nm_user_plane;
@@ -26,13 +27,22 @@ struct nm_server_socket {
 struct natmux_mux *nm_server_mux(struct nm_server *server);
 uv_loop_t *nm_server_loop(struct nm_server *server);
 const struct nm_config *nm_server_config(const struct nm_server *server);
-struct nm_user_plane *nm_server_user_plane(struct nm_server *server);   /* NULL unless esp = user */
-const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server); /* NULL: esp = daemon */
+struct nm_user_plane *nm_server_user_plane(struct nm_server *server); /* NULL unless esp = user */
+struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server); /* NULL unless kernel */
+const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server);   /* NULL: esp = daemon */
 struct nm_join *nm_server_join(struct nm_server *server); /* NULL unless attach = join */
 uint64_t nm_server_now_ms(const struct nm_server *server);
 uint64_t nm_server_started_ms(const struct nm_server *server); /* same clock */
 void nm_server_sockets(struct nm_server *server,
 	void (*each)(void *user, const struct nm_server_socket *socket), void *user);
+
+/* esp = kernel: whether the kernel steers ESP past natmuxd. */
+struct nm_server_steering {
+	bool is_steered;
+	char why[160];   /* not steered: why */
+	const char *tun; /* what comes all the same goes back through it; NULL: not esp = kernel */
+};
+const struct nm_server_steering *nm_server_steering(const struct nm_server *server);
 
 /* One alias address of the relay, for status. */
 struct nm_server_alias {

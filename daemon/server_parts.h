@@ -12,6 +12,8 @@ struct nm_options;
 struct nm_control;
 struct nm_handoff_link;
 struct nm_join;
+struct nm_kernel_door;
+struct nm_kernel_plane;
 struct nm_user_plane;
 
 struct nm_server {
@@ -21,11 +23,14 @@ struct nm_server {
 	enum natmux_log_level log_level; /* in force; a reload changes it */
 	struct natmux_log log;
 	struct natmux_mux *mux;
-	struct natmux_uv *net; /* NULL while there is no port to be joined */
-	struct nm_join *join;  /* NULL unless attach = join */
+	struct natmux_uv *net;              /* NULL while there is no port to be joined */
+	struct nm_join *join;               /* NULL unless attach = join */
+	struct nm_kernel_door *kernel_door; /* NULL unless esp = kernel */
+	struct nm_server_steering steering;
 	struct nm_handoff_link *handoff;
-	struct nm_user_plane *user_plane; /* NULL unless esp = user */
-	struct nm_sa_plane sa_plane;      /* what has the SAs; none with esp = daemon */
+	struct nm_user_plane *user_plane;     /* NULL unless esp = user */
+	struct nm_kernel_plane *kernel_plane; /* NULL unless esp = kernel */
+	struct nm_sa_plane sa_plane;          /* what has the SAs; none with esp = daemon */
 	struct nm_control *control;
 	char capabilities[128];
 	uint64_t started_ms;

@@ -321,7 +321,7 @@ static void acquire(struct natmux_esp *esp, uint64_t now_ms, uint32_t reqid)
 static void bypass(
 	struct natmux_esp *esp, const struct nm_split *split, const struct natmux_inner *packet)
 {
-	if (!esp->config.bypass || split->count > 1) {
+	if (!esp->config.bypass) {
 		nm_plane_drop(esp, NATMUX_DROP_OUT_POLICY, split->count);
 		return;
 	}

@@ -125,6 +125,8 @@ static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
 		return open_failed(udp, "setsockopt(SO_REUSEADDR)");
 	if (config->reuse_port && !set_int(udp, SOL_SOCKET, SO_REUSEPORT, 1))
 		return open_failed(udp, "setsockopt(SO_REUSEPORT)");
+	if (config->encap && !set_int(udp, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP))
+		return open_failed(udp, "setsockopt(UDP_ENCAP)");
 	if (config->owner && udp->sys->fchown(udp->fd, *config->owner, (gid_t)-1) < 0)
 		return open_failed(udp, "fchown");
 	return 0;

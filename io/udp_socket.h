@@ -36,6 +36,11 @@ struct nm_udp_config {
 	bool use_bypass;
 	bool reuse_address, reuse_port;
 	/*
+	 * UDP_ENCAP_ESPINUDP: the kernel keeps ESP for its own states (RFC 3948 3.1), and drops what
+	 * belongs to none. IPv6 since Linux 5.8.
+	 */
+	bool encap;
+	/*
 	 * NULL: nobody wants to know. A datagram with DF was longer than the path to `path->remote`
 	 * takes, as far as the kernel knows: `mtu` octets, headers included. IPv4; called from
 	 * nm_udp_send(), at most once.

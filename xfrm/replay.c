@@ -88,10 +88,11 @@ static uint32_t power_of_two(uint32_t window)
 
 int nm_xfrm_replay_init(struct nm_xfrm_replay *replay, uint32_t window, bool has_esn)
 {
-	struct nm_xfrm_replay made = {.window = has_esn ? power_of_two(window) : window};
+	struct nm_xfrm_replay made = {0};
 
 	if (window > NM_XFRM_WINDOW_MAX)
 		return NATMUX_ERANGE;
+	made.window = has_esn ? power_of_two(window) : window;
 	made.is_ring = has_esn || window > OLD_WINDOW_MAX;
 	made.words = made.is_ring ? (made.window + 31) / 32 : 0;
 	*replay = made;

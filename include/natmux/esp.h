@@ -84,7 +84,10 @@ struct natmux_esp_config {
 	void (*send)(void *user, const struct natmux_train *trains, size_t n);
 	/* Opened packets, for the TUN device; borrowed. */
 	void (*deliver)(void *user, const struct natmux_gathered *packet);
-	/* Packets of BYPASS policies; NULL: they are discarded. */
+	/*
+	 * Packets and super-packets of BYPASS policies, as they came to natmux_esp_output(): what
+	 * was left to do about them still is. NULL: they are discarded.
+	 */
 	void (*bypass)(void *user, const uint8_t *packet, size_t len);
 	void (*event)(void *user, const struct natmux_esp_event *event);
 	void (*drop)(void *user, enum natmux_drop drop, uint64_t packets);

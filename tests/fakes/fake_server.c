@@ -281,6 +281,19 @@ struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
 	return fake_of(server)->esp ? (struct nm_user_plane *)server : NULL;
 }
 
+/* daemon/kernel_plane.h */
+
+struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server)
+{
+	return fake_of(server)->kernel_status ? (struct nm_kernel_plane *)server : NULL;
+}
+
+void nm_kernel_plane_get_status(
+	struct nm_kernel_plane *plane, struct nm_kernel_plane_status *status)
+{
+	*status = *((const struct fake_server *)(const void *)plane)->kernel_status;
+}
+
 /* daemon/server.h */
 
 const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)

@@ -9,6 +9,7 @@
 #include <natmux/mux.h>
 #include "daemon/config.h"
 #include "daemon/join.h"
+#include "daemon/kernel_plane.h"
 #include "daemon/sa_plane.h"
 #include "daemon/server.h"
 #include "daemon/user_plane.h"
@@ -34,7 +35,8 @@ struct fake_server {
 	struct natmux_esp *esp;
 	struct nm_sa_plane sa_plane; /* this one, or what the test sets */
 	unsigned int plane_changes;
-	bool joins; /* attach = join, and how that goes */
+	const struct nm_kernel_plane_status *kernel_status; /* NULL: esp is not kernel */
+	bool joins;                                         /* attach = join, and how that goes */
 	struct nm_join_status join;
 	/* What the control server set. */
 	uint32_t tap_mask;

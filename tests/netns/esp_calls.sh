@@ -7,6 +7,8 @@ set -euo pipefail
 # shellcheck source=tests/netns/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
+declare -A watching
+
 # packets SIDE: sealed and opened so far.
 packets() {
 	natmux_json "gw-$1" '[.sas[].counters.packets] | add' sa list
@@ -15,7 +17,7 @@ packets() {
 # watch SIDE PID: counts the system calls of all its threads until it is told to end.
 watch() {
 	strace -c -f -p "$2" -o "$(lab_log "calls-$1")" &
-	eval "watching_$1=$!"
+	watching[$1]=$!
 	lab_wait 5 grep -q "^TracerPid:[[:space:]]*[1-9]" "/proc/$2/status"
 }
 
@@ -44,8 +46,8 @@ before_a=$(packets a) before_b=$(packets b)
 watch a "$a"
 watch b "$b"
 tap_is 'Mbit/s of TCP while being watched' "$(esp_iperf host-a host-b 3 192.168.2.10)" -ge 10
-kill -INT "$watching_a" "$watching_b"
-wait "$watching_a" "$watching_b" || true
+kill -INT "${watching[a]}" "${watching[b]}"
+wait "${watching[a]}" "${watching[b]}" || true
 a_packets=$(($(packets a) - before_a)) b_packets=$(($(packets b) - before_b))
 tap_is 'packets sealed and opened by A' "$a_packets" -ge 2000
 tap_is 'system calls of A for 4000 packets' "$(per_4000 a "$a_packets")" -le 300

@@ -34,7 +34,7 @@ class Frame:
             raise ValueError("too short")
         source, target, self.length = struct.unpack_from("!HHH", data, self.udp)
         self.spi, self.sequence = struct.unpack_from("!II", data, self.udp + 8)
-        # Shorter than it says, or a train before it is cut: nothing that could be sent again.
+        # Shorter than it says: nothing that could be sent again.
         if PORT not in (source, target) or self.spi == 0 or len(data) != self.udp + self.length:
             raise ValueError("not one datagram of ESP")
 
@@ -76,11 +76,13 @@ def main():
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
     wire.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE: nothing is missed
     wire.bind((args.interface, 3))
+    with open("/sys/class/net/%s/mtu" % args.interface, encoding="ascii") as file:
+        longest = 14 + int(file.read())
     seen = {}
     print("ready", flush=True)
     while True:
         data, origin = wire.recvfrom(65535)
-        if origin[2] != OUTGOING:
+        if origin[2] != OUTGOING or len(data) > longest:  # a train, before it is cut
             continue
         try:
             frame = Frame(data)

@@ -203,6 +203,7 @@ static const char all_other[] =
 	"\tmss-clamp = yes\n"
 	"}\n"
 	"kernel-plane {\n"
+	"\ttun = \"back\"\n"
 	"\tsas = 1\n"
 	"\tpolicies = 2\n"
 	"\tkeep = yes\n"

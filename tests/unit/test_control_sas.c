@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <natmux/error.h>
 #include "daemon/control_request.h"
+#include "tests/fakes/fake_sa_plane.h"
 #include "tests/fakes/fake_server.h"
 #include "golden.h"
 
@@ -433,6 +434,59 @@ static void test_keys_stay_inside(void **state)
 	}
 }
 
+/* With esp = kernel: what only the kernel has, why it refuses, and what it has dropped. */
+static void test_kernel_plane(void **state)
+{
+	struct nm_xfrm_features features = {.has = {true, true, true, true}};
+	struct nm_kernel_plane_status status = {.features = &features,
+		.sas = 1,
+		.sas_max = 1024,
+		.policies = 1,
+		.policies_max = 1024,
+		.events = 12,
+		.losses = 1,
+		.has_stat = true};
+	struct fake_sa_plane plane = {.sas_len = 0};
+	json_t *result;
+
+	(void)state;
+	status.stat.value[NM_XFRM_COUNTER_InNoStates] = 5;
+	status.stat.value[NM_XFRM_COUNTER_OutNoStates] = 2;
+	status.stat.has = (UINT64_C(1) << NM_XFRM_COUNTER_AcquireError) - 1;
+	fake.kernel_status = &status;
+	fake.sa_plane = fake_sa_plane(&plane);
+	fake.config.esp = NM_ESP_KERNEL;
+	fake.config.listen[0] = fake_addr("0.0.0.0:4500");
+	fake.config.listen_len = 1;
+	expect_error(ADD(GOOD, IN), "bad-argument", "sa.local: found \"\", allowed is an address");
+	expect_error(ADD(GOOD, IN ",\"local\":\"192.0.2.1\",\"df\":\"set\""), "bad-argument",
+		"one with direction = out only");
+	expect_error(ADD(GOOD, IN ",\"remote\":\"192.0.2.9\",\"replay_window\":4097"),
+		"bad-argument", "at most 4096 with esp = kernel");
+	json_decref(result_of(ask(ADD(GOOD, IN
+		",\"remote\":\"192.0.2.9\",\"mark\":\"0x2a/0xff\",\"output_mark\":42,\"if_id\":7,"
+		"\"offload\":\"eth0\""))));
+	assert_int_equal(plane.sas_len, 1);
+	assert_int_equal(plane.sas[0].kernel.mark.value, 0x2a);
+	json_decref(result_of(ask("{\"command\":\"policy-add\",\"policy\":{\"reqid\":7,"
+				  "\"selector\":\"dst 10.2.0.0/16\",\"mark\":1,\"if_id\":7}}")));
+	plane.fail_at = plane.calls + 1;
+	plane.fail_with = NATMUX_EUNSUPPORTED;
+	plane.fail_why = "this kernel has no ESP (CONFIG_INET_ESP); use esp = user";
+	expect_error(ADD(GOOD, IN ",\"remote\":\"192.0.2.9\""), "failed",
+		"this kernel has no ESP (CONFIG_INET_ESP); use esp = user: nothing was changed");
+	expect_golden_result("sas-kernel.json", "{\"command\":\"sa-list\"}");
+	expect_golden_result("policies-kernel.json", "{\"command\":\"policy-list\"}");
+	expect_golden_result("status-kernel.json", "{\"command\":\"status\"}");
+	result = result_of(ask("{\"command\":\"metrics\"}"));
+	assert_non_null(strstr(json_string_value(json_object_get(result, "text")),
+		"\nnatmux_xfrm_dropped_packets_total{counter=\"XfrmInNoStates\"} 5\n"));
+	assert_null(strstr(json_string_value(json_object_get(result, "text")), "XfrmAcquireError"));
+	json_decref(result);
+	expect_error("{\"command\":\"sa-export\"}", "failed", "has not kept the keys");
+	assert_int_equal(sas(), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +496,7 @@ int main(void)
 		cmocka_unit_test_setup(test_add, setup),
 		cmocka_unit_test_setup(test_bad_adds, setup),
 		cmocka_unit_test_setup(test_full, setup),
+		cmocka_unit_test_setup(test_kernel_plane, setup_without),
 		cmocka_unit_test_setup(test_delete, setup),
 		cmocka_unit_test_setup(test_flush, setup),
 		cmocka_unit_test_setup(test_policies, setup),

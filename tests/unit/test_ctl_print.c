@@ -53,6 +53,9 @@ static const struct {
 	{"sas.json", "sas.txt", nm_ctl_print_sas},
 	{"sas.json", "sas-full.txt", nm_ctl_print_sas_in_full},
 	{"policies.json", "policies.txt", nm_ctl_print_policies},
+	{"status-kernel.json", "status-kernel.txt", nm_ctl_print_status},
+	{"sas-kernel.json", "sas-kernel.txt", nm_ctl_print_sas},
+	{"sas-kernel.json", "sas-kernel-full.txt", nm_ctl_print_sas_in_full},
 	{"export.json", "export.txt", nm_ctl_print_export},
 	{"events-esp.json", "events-esp.txt", print_events},
 };

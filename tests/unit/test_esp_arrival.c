@@ -213,6 +213,53 @@ static void test_bare_moves_nobody(void **state)
 	assert_int_equal(last_event.path.remote.port, 77);
 }
 
+/* An SA that waits for anybody takes the place of the first packet, and then keeps to its word. */
+static void test_first_packet_says_where(void **state)
+{
+	struct natmux_sa_config config = tunnels[0].in_config;
+
+	(void)state;
+	config.path = (struct natmux_path){0};
+	config.roam = NATMUX_ROAM_NO;
+	assert_int_equal(natmux_esp_sa_delete(esp, NATMUX_SA_IN, config.spi, NULL), 0);
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), 0);
+	train.path.remote.port = 77;
+	add4(0, 1);
+	input(10);
+	assert_int_equal(events_n, 1);
+	assert_int_equal(last_event.path.remote.port, 77);
+	train.path.remote.port = 78;
+	add4(0, 2);
+	input(100000);
+	assert_int_equal(events_n, 1);
+	assert_int_equal(delivered_n, 2);
+}
+
+/* Once a second at most, or a peer of two addresses would be told of with every packet. */
+static void test_moves_once_a_second(void **state)
+{
+	static const struct {
+		uint64_t now_ms;
+		uint16_t port;
+		size_t events;
+	} steps[] = {
+		{10000, 1, 1},
+		{10500, 2, 1},
+		{10999, 2, 1},
+		{11000, 2, 2},
+		{11001, 1, 2},
+		{12000, 1, 3},
+	};
+
+	(void)state;
+	for (uint16_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		train.path.remote.port = steps[i].port;
+		add4(0, i);
+		input(steps[i].now_ms);
+		assert_int_equal(events_n, steps[i].events);
+	}
+}
+
 /*
  * An inbound SA that waits for anybody is told by its first packet where the peer is. Its pair knows
  * already, and goes there only if the peer may move.
@@ -308,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_strangers_in_a_train, begin, end),
 		cmocka_unit_test_setup_teardown(test_next_header_fits_what_is_inside, begin, end),
 		cmocka_unit_test_setup_teardown(test_bare_moves_nobody, begin, end),
+		cmocka_unit_test_setup_teardown(test_first_packet_says_where, begin, end),
+		cmocka_unit_test_setup_teardown(test_moves_once_a_second, begin, end),
 		cmocka_unit_test_setup_teardown(
 			test_first_packet_moves_no_pair_that_stays, begin, end),
 		cmocka_unit_test_setup_teardown(test_mark_changes_nothing_else, begin, end),

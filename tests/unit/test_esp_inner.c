@@ -88,6 +88,8 @@ static const struct {
 	/* RFC 6946: a fragment header around all of a packet */
 	{"atomic fragment", "60000000 000c2c40" FROM6 "11000000 00000007" PORTS, 0, 6, 17, false,
 		true, 0, 52, 48},
+	{"atomic fragment with reserved bits", "60000000 000c2c40" FROM6 "11ff0006 00000007" PORTS,
+		0, 6, 17, false, true, 0, 52, 48},
 	{"fragment of an atomic fragment",
 		"60000000 00142c40" FROM6 "2c000001 00000007 11000000 00000007" PORTS, 0, 6, 17,
 		true, true, 0, 60, 56},

@@ -318,6 +318,24 @@ static void test_keepalives(void **state)
 	stop();
 }
 
+/* Two SAs to one peer, the old one and the new: one octet is enough for both. */
+static void test_one_keepalive_for_a_peer(void **state)
+{
+	struct natmux_sa_config second = sa_config(NATMUX_SA_OUT, SPI_AB + 1);
+
+	(void)state;
+	start();
+	assert_int_equal(natmux_esp_sa_add(a, 0, &second), 0);
+	natmux_esp_timeout(a, 20000);
+	assert_int_equal(trains_n, 1);
+	second.spi++;
+	second.reqid++;
+	assert_int_equal(natmux_esp_sa_add(a, 0, &second), 0);
+	natmux_esp_timeout(a, 40000);
+	assert_int_equal(trains_n, 3);
+	stop();
+}
+
 static void test_lifetimes(void **state)
 {
 	struct natmux_sa_config config = sa_config(NATMUX_SA_OUT, SPI_AB);
@@ -348,6 +366,7 @@ static void test_lifetimes(void **state)
 	natmux_esp_timeout(a, 60999);
 	assert_int_equal(events_n, 0);
 	natmux_esp_timeout(a, 61000);
+	assert_int_equal(events_n, 1);
 	assert_int_equal(events[0].type, NATMUX_ESP_EVENT_SOFT);
 	natmux_esp_timeout(a, 101000);
 	assert_int_equal(events[1].type, NATMUX_ESP_EVENT_HARD);
@@ -518,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_policies_and_sas),
 		cmocka_unit_test(test_moving),
 		cmocka_unit_test(test_keepalives),
+		cmocka_unit_test(test_one_keepalive_for_a_peer),
 		cmocka_unit_test(test_lifetimes),
 		cmocka_unit_test(test_transport),
 		cmocka_unit_test(test_too_big),

@@ -118,6 +118,29 @@ static void test_newest_of_a_reqid(void **state)
 	nm_sad_done(&sad);
 }
 
+/* Whichever goes, the newest of those that are left has the traffic. */
+static void test_newest_of_those_left(void **state)
+{
+	enum { MANY = 4 };
+	struct natmux_addr remote = remote_of(1);
+
+	(void)state;
+	for (uint32_t first = 0; first < MANY; first++) {
+		uint32_t newest = MANY - 1;
+
+		assert_int_equal(nm_sad_init(&sad, MANY, hash_key), 0);
+		for (uint32_t i = 0; i < MANY; i++)
+			assert_int_equal(nm_sad_add(&sad, make(NATMUX_SA_OUT, 300 + i, 1, 5)), 0);
+		assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 300 + first, &remote), 0);
+		newest -= first == newest;
+		assert_int_equal(nm_sad_find_reqid(&sad, 5)->spi, 300 + newest);
+		assert_int_equal(nm_sad_delete(&sad, NATMUX_SA_OUT, 300 + newest, &remote), 0);
+		newest = newest - 1 == first ? newest - 2 : newest - 1;
+		assert_int_equal(nm_sad_find_reqid(&sad, 5)->spi, 300 + newest);
+		nm_sad_done(&sad);
+	}
+}
+
 /* From the middle, from either end, replaced, dead: what is left is in order. */
 static void test_chain_of_a_reqid(void **state)
 {
@@ -235,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_find_by_spi),
 		cmocka_unit_test(test_one_spi_two_peers),
 		cmocka_unit_test(test_newest_of_a_reqid),
+		cmocka_unit_test(test_newest_of_those_left),
 		cmocka_unit_test(test_chain_of_a_reqid),
 		cmocka_unit_test(test_many_leave),
 		cmocka_unit_test(test_replace_and_full),

@@ -285,9 +285,8 @@ static void test_suites(void **state)
 			nm_xfrm_suite_set(&want, suite, key, natmux_suite_key_len(suite)), 0);
 		snprintf(name, sizeof(name), "suite %s", info->name);
 		xfrm_test_load(name, &recorded);
-		assert_int_equal(
-			nm_xfrm_state_decode(
-				xfrm_test_find(&recorded, true, XFRM_MSG_NEWSA, 0), &got),
+		assert_int_equal(nm_xfrm_state_decode(
+					 xfrm_test_find(&recorded, true, XFRM_MSG_NEWSA, 0), &got),
 			0);
 		want.spi = got.spi; /* by its place in record_xfrm.py */
 		want.reqid = got.reqid;

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The port of esp = kernel: two sockets for each address, one with UDP_ENCAP, whose ESP the kernel
+ * keeps, and a plain one, to which it steers STUN. Where it does not steer, one plain socket each, and
+ * all ESP goes back through the door (kernel_door.h), if the port is bound to a device.
+ */
+#ifndef NM_KERNEL_PORT_H
+#define NM_KERNEL_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <natmux/log.h>
+#include <natmux/uv.h>
+#include "io/reuseport_proof.h"
+
+struct nm_config;
+
+struct nm_kernel_port {
+	bool is_steered;
+	char why[NM_REUSEPORT_WHY]; /* not steered: what the trial has shown */
+	int fds[NATMUX_UV_FDS_MAX]; /* for natmux_uv_new, which takes them over */
+	size_t fds_n;
+};
+
+/*
+ * Proves the steering, opens the sockets. `tun`: the interface of the door. Nothing is open after a failure, which is logged:
+ * NATMUX_EEXISTS (port in use), NATMUX_EUNSUPPORTED, NATMUX_ESYSTEM.
+ */
+int nm_kernel_port_open(const struct nm_config *config, uint32_t tun, const struct natmux_log *log,
+	struct nm_kernel_port *port);
+
+#endif

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# natmuxd's memory does not grow: TCP and UDP both ways, new keys all the while, and somebody who sends
+# packets again and forges others. Twenty seconds, or as many as NATMUX_SOAK says:
+#
+#	NATMUX_SOAK=600 tests/netns/esp_memory.sh BUILDDIR
+#
+# Samples are resident KiB of both gateways: all, and of that the heap, where what is lost would be.
+set -euo pipefail
+# shellcheck source=tests/netns/common.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+seconds=${NATMUX_SOAK:-20}
+every=$((seconds < 60 ? 1 : 10))
+all_may=256 heap_may=32 # KiB more, from a quarter of the time on
+
+# resident PID: KiB of all, and of the heap.
+resident() {
+	awk '/^[0-9a-f]+-[0-9a-f]+ / { is_heap = $6 == "[heap]" }
+		$1 == "Rss:" { all += $2; heap += is_heap ? $2 : 0 } END { print all, heap + 0 }' \
+		"/proc/$1/smaps"
+}
+
+# rush: as much as goes, so that buffers have been needed before anybody looks.
+rush() {
+	esp_iperf host-a host-b 3 192.168.2.10
+	esp_iperf host-a host-b 3 192.168.2.10 -R
+	esp_iperf host-a host-b 2 192.168.2.10 -u -b 0 -l 1300
+	esp_iperf host-a host-b 2 192.168.2.10 -u -b 0 -l 1300 -R
+}
+
+traffic() {
+	local port
+	for port in 5201 5202 5203; do
+		lab_spawn host-b "server-$port" iperf3 --server --port $port
+		lab_wait 5 lab_listens_tcp host-b $port
+	done
+	lab_spawn host-a tcp iperf3 --client 192.168.2.10 --port 5201 --time 86400 --bitrate 80M
+	lab_spawn host-a back iperf3 --client 2001:db8:a2::10 --port 5202 --time 86400 --bitrate 40M --reverse
+	lab_spawn host-a udp iperf3 --client 192.168.2.10 --port 5203 --time 86400 --udp --bitrate 10M --length 500
+	lab_spawn pub attack "$tests/tools/esp_attack.py" p-nat-b --replay 100 --forge 100
+	lab_spawn client renew "$tests/tools/esp_renew.py" \
+		"$LAB_DIR/ns/gw-a/run/natmux/control.sock" 203.0.113.2:4500 \
+		"$LAB_DIR/ns/gw-b/run/natmux/control.sock" 203.0.113.1:4500 1000000 --packets 10000
+}
+
+sample() {
+	local end=$((SECONDS + seconds)) start=$SECONDS
+	while ((SECONDS < end)); do
+		echo "$((SECONDS - start)) $(resident "$a") $(resident "$b")"
+		sleep "$every"
+	done
+	echo "$seconds $(resident "$a") $(resident "$b")"
+}
+
+# growth COLUMN: KiB from a quarter of the time on to its end.
+growth() {
+	awk -v from=$((seconds / 4)) -v column="$1" '$1 >= from && !seen { first = $column; seen = 1 }
+		{ last = $column } END { print last - first }' "$LAB_DIR/samples"
+}
+
+packets() {
+	natmux_json "gw-$1" '.user_plane | .read.packets + .written.packets' status
+}
+
+tap_begin "$@"
+lab_topology
+esp_keys site
+esp_configure a 203.0.113.2:4500
+esp_configure b 203.0.113.1:4500
+sed -i '/^sa "site-out"/a soft-packets = 10000' "$LAB_DIR"/ns/gw-{a,b}/natmux.conf
+esp_start a
+a=$LAB_PID
+esp_start b
+b=$LAB_PID
+tap_within 5 "a tunnel" esp_pings host-a 192.168.2.10
+rush >"$(lab_log rush)" || true
+traffic
+sleep 2
+sample >"$LAB_DIR/samples"
+echo "# seconds, KiB of A, its heap, of B, its heap"
+sed 's/^/# /' "$LAB_DIR/samples"
+tap_is "inner packets through A" "$(packets a)" -ge $((1000 * seconds))
+tap_is "through B" "$(packets b)" -ge $((1000 * seconds))
+# The SPI of the newest pair: two more each time.
+spi=$(natmux_json gw-a '[.sas[] | select(.direction == "out") | .spi] | max' sa list)
+tap_is "pairs of SAs" $(((spi - 0x1000) / 2)) -ge $((seconds / 10))
+tap_is "packets that were sent again" "$(natmux_drops gw-b esp-replay)" -ge 100
+tap_is "packets that were forged" "$(natmux_drops gw-b esp-icv)" -ge 100
+tap_is "KiB that A has grown" "$(growth 2)" -le $all_may
+tap_is "of these its heap" "$(growth 3)" -le $heap_may
+tap_is "KiB that B has grown" "$(growth 4)" -le $all_may
+tap_is "of these its heap" "$(growth 5)" -le $heap_may
+tap_end
