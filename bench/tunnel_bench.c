@@ -171,7 +171,9 @@ int nm_tunnel_bench_run(struct nm_tunnel_bench *bench, const char *scenario)
 		return NATMUX_ESYSTEM;
 	}
 	for (size_t kind = 0; kind < NM_TUNNEL_KINDS && !nm_console_stopped(); kind++) {
-		nm_console_progress("%s: starting %s", scenario, nm_tunnel_kinds[kind]->name);
+		if (bench->wants_kind[kind])
+			nm_console_progress(
+				"%s: starting %s", scenario, nm_tunnel_kinds[kind]->name);
 		bring_up(bench, kind);
 	}
 	if (!is_ready(bench, bench->baseline))

@@ -100,6 +100,8 @@ static void finish_user(struct nm_field *fields, const struct nm_tunnel_bench *b
 	bool offloads, size_t traffic)
 {
 	fields[USER_RESIDENT].real = last_resident(bench, kind, offloads, traffic);
+	if (kind != NM_TUNNEL_NATMUX && kind != NM_TUNNEL_WORKERS)
+		fields[USER_OF_ONE].spread.n = 0;
 	if (kind != NM_TUNNEL_NATMUX)
 		return;
 	set_goal(&fields[USER_GOAL], user_goals[traffic][offloads], &fields[OF_BASELINE].spread);
@@ -125,8 +127,8 @@ static const struct nm_column kernel_columns[KERNEL_COUNT] = {
 	[OF_BASELINE] = {"of_xfrm", "of ip xfrm", NM_FIELD_SPREAD, 3},
 	[KERNEL_MACHINE] = {"machine_cpu", "CPUs busy", NM_FIELD_SPREAD, 2},
 	[KERNEL_PER_MACHINE] = {"per_machine_s", "per CPU s", NM_FIELD_SPREAD, 2},
-	[KERNEL_MACHINE_OF_XFRM] = {"machine_of_xfrm", "of ip xfrm", NM_FIELD_SPREAD, 3},
-	[KERNEL_GATEWAYS] = {"cpu", "of that natmuxd", NM_FIELD_SPREAD, 2},
+	[KERNEL_MACHINE_OF_XFRM] = {"machine_of_xfrm", "per CPU s, of ip xfrm", NM_FIELD_SPREAD, 3},
+	[KERNEL_GATEWAYS] = {"cpu", "natmuxd's CPUs", NM_FIELD_SPREAD, 2},
 	[KERNEL_GOAL] = {"goal", "goal, received", NM_FIELD_GOAL, 0},
 	[KERNEL_GOAL_MACHINE] = {"goal_machine", "goal, per CPU s", NM_FIELD_GOAL, 0},
 };
