@@ -58,10 +58,12 @@ static void print_all_mapped(struct nm_ctl *ctl, const json_t *list)
 		print_mapped(ctl, json_array_get(list, i));
 }
 
-static void add_socket(struct nm_table *table, const json_t *entry)
+static void add_socket(struct nm_table *table, const json_t *entry, bool has_workers)
 {
 	char text[NM_PRINT_TEXT];
 
+	if (has_workers)
+		nm_table_add(table, "%llu", (unsigned long long)nm_get_count(entry, "worker"));
 	nm_table_add(table, "%s", nm_get_text(entry, "local"));
 	nm_table_add(table, "%s", nm_get_bool(entry, "gro") ? "on" : "off");
 	nm_table_add(table, "%s", nm_get_bool(entry, "gso") ? "on" : "off");
@@ -82,18 +84,41 @@ static void print_reasons(struct nm_ctl *ctl, const json_t *entry)
 		nm_print(ctl, "%s has no GSO: %s\n", local, nm_get_text(entry, "gso_why"));
 }
 
-static void print_sockets(struct nm_ctl *ctl, const json_t *list)
+static void print_sockets(struct nm_ctl *ctl, const json_t *list, bool has_workers)
 {
-	static const char *const heads[] = {"SOCKET", "GRO", "GSO", ">RECV CALLS", ">SEND CALLS",
-		">RECV BUFFER", ">SEND BUFFER", ">LOST", NULL};
+	static const char *const heads[] = {">WORKER", "SOCKET", "GRO", "GSO", ">RECV CALLS",
+		">SEND CALLS", ">RECV BUFFER", ">SEND BUFFER", ">LOST", NULL};
 	struct nm_table table;
 
-	nm_table_init(&table, heads);
+	nm_table_init(&table, has_workers ? heads : heads + 1);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		add_socket(&table, json_array_get(list, i));
+		add_socket(&table, json_array_get(list, i), has_workers);
 	nm_table_done(&table, ctl);
 	for (size_t i = 0; i < json_array_size(list); i++)
 		print_reasons(ctl, json_array_get(list, i));
+}
+
+/* ESP of each worker, as it came and went, and what the device took and gave. */
+static void print_workers(struct nm_ctl *ctl, const json_t *list)
+{
+	static const char *const heads[] = {
+		">WORKER", ">RECEIVED", ">SENT", ">READ", ">WRITTEN", NULL};
+	static const char *const members[][2] = {{"rx", "datagrams"}, {"tx", "datagrams"},
+		{"read", "packets"}, {"written", "packets"}};
+	struct nm_table table;
+
+	nm_table_init(&table, heads);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *entry = json_array_get(list, i);
+
+		nm_table_add(&table, "%llu", (unsigned long long)nm_get_count(entry, "worker"));
+		for (size_t j = 0; j < sizeof(members) / sizeof(members[0]); j++)
+			nm_table_add(&table, "%llu",
+				(unsigned long long)nm_get_count(
+					json_object_get(entry, members[j][0]), members[j][1]));
+	}
+	nm_table_done(&table, ctl);
+	fputc('\n', ctl->out);
 }
 
 static void print_user_plane(struct nm_ctl *ctl, const json_t *plane)
@@ -114,6 +139,11 @@ static void print_user_plane(struct nm_ctl *ctl, const json_t *plane)
 		nm_is_null(plane, "tso_why") ? "" : nm_get_text(plane, "tso_why"),
 		nm_get_bool(plane, "uso") ? "on" : "off", nm_is_null(plane, "uso_why") ? "" : ": ",
 		nm_is_null(plane, "uso_why") ? "" : nm_get_text(plane, "uso_why"));
+	if (!nm_is_null(plane, "workers_why"))
+		nm_print(ctl, "  %-14s %zu worker%s only: %s\n", "",
+			json_array_size(json_object_get(plane, "workers")),
+			json_array_size(json_object_get(plane, "workers")) == 1 ? "" : "s",
+			nm_get_text(plane, "workers_why"));
 	if (nm_get_bool(plane, "bare"))
 		nm_print(ctl, "  %-14s %llu packets of bare ESP\n", "",
 			(unsigned long long)nm_get_count(plane, "bare_packets"));
@@ -148,6 +178,8 @@ static void print_kernel_plane(struct nm_ctl *ctl, const json_t *plane)
 
 void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 {
+	const json_t *workers = json_object_get(json_object_get(result, "user_plane"), "workers");
+	bool has_workers = json_array_size(workers) > 1;
 	char up[NM_PRINT_TEXT];
 
 	nm_print(ctl, "natmuxd %s, process %llu, running for %s\n", nm_get_text(result, "version"),
@@ -159,7 +191,9 @@ void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 	print_kernel_plane(ctl, json_object_get(result, "kernel_plane"));
 	print_all_mapped(ctl, json_object_get(result, "mapped"));
 	fputc('\n', ctl->out);
-	print_sockets(ctl, json_object_get(result, "sockets"));
+	if (has_workers)
+		print_workers(ctl, workers);
+	print_sockets(ctl, json_object_get(result, "sockets"), has_workers);
 }
 
 enum nm_ctl_exit nm_ctl_status(struct nm_ctl *ctl, int argc, char **argv)

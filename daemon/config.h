@@ -103,8 +103,9 @@ struct nm_config_user_plane {
 	bool bare_esp;                            /* protocol 50 is received, too */
 	bool offload;                             /* super-packets between us and the TUN device */
 	bool export_keys;                         /* keys are kept, for natmuxctl sa export */
+	uint32_t workers;                         /* the main thread among them */
 	bool mss_clamp;                           /* TCP's segments fit from the start */
-	uint32_t lines[12];
+	uint32_t lines[13];
 };
 
 struct nm_config_kernel_plane {

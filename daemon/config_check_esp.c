@@ -89,6 +89,14 @@ static int check_count(const struct nm_config *config, const char *key, uint32_t
 		"found %" PRIu32 ", allowed is at least the %zu of this file", most, count);
 }
 
+static int check_workers(const struct nm_config *config, struct nm_config_report *report)
+{
+	if (config->esp == NM_ESP_USER || config->user_plane.workers == 1)
+		return 0;
+	return nm_config_refuse(report, plane_line(config, "workers"), "user-plane.workers",
+		"found %" PRIu32 ", allowed without esp = user is 1", config->user_plane.workers);
+}
+
 static int check_counts(const struct nm_config *config, struct nm_config_report *report)
 {
 	bool is_kernel = config->esp == NM_ESP_KERNEL;
@@ -284,6 +292,8 @@ int nm_config_check_esp(const struct nm_config *config, struct nm_config_report 
 		check_tun, check_mtu, check_counts, check_sas, check_policies};
 	int err = check_modes(config, report);
 
+	if (err == 0)
+		err = check_workers(config, report);
 	if (config->esp == NM_ESP_DAEMON)
 		return err;
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]) && err == 0; i++)

@@ -192,6 +192,7 @@ static const struct nm_config_key user_plane_keys[] = {
 	{"bare-esp", TYPE(bool), AT(nm_config_user_plane, bare_esp), .initial = "no"},
 	{"offload", TYPE(bool), AT(nm_config_user_plane, offload), .initial = "yes"},
 	{"export-keys", TYPE(bool), AT(nm_config_user_plane, export_keys), .initial = "no"},
+	{"workers", NUMBER(1, 16), AT(nm_config_user_plane, workers), .initial = "1"},
 	{"mss-clamp", TYPE(bool), AT(nm_config_user_plane, mss_clamp), .initial = "no"},
 };
 

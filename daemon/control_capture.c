@@ -40,11 +40,14 @@ int nm_capture_start(struct nm_capture *capture, const struct nm_capture_filter 
 	}
 	*capture = (struct nm_capture){
 		.filter = *filter, .now_us = now_us, .buf = buf, .base64 = base64};
+	pthread_mutex_init(&capture->lock, NULL);
 	return 0;
 }
 
 void nm_capture_stop(struct nm_capture *capture)
 {
+	if (capture->buf)
+		pthread_mutex_destroy(&capture->lock);
 	free(capture->buf);
 	free(capture->base64);
 	*capture = (struct nm_capture){0};
@@ -132,25 +135,46 @@ void nm_capture_tap(
 	record.cls = (uint8_t)cls;
 	record.tos = train->tos;
 	record.is_sent = is_sent;
+	pthread_mutex_lock(&capture->lock);
 	for (uint32_t i = 0, at = 0; i < n && !has_all(capture); i++) {
 		uint32_t len = i + 1 < n ? train->segment : train->len - at;
 
 		take_datagram(capture, &record, data + at, len);
 		at += len;
 	}
+	pthread_mutex_unlock(&capture->lock);
 }
 
-bool nm_capture_has_next(const struct nm_capture *capture)
+struct nm_capture_count nm_capture_count(struct nm_capture *capture)
 {
-	return capture->records > 0;
+	struct nm_capture_count count;
+
+	pthread_mutex_lock(&capture->lock);
+	count = (struct nm_capture_count){capture->taken, capture->dropped};
+	pthread_mutex_unlock(&capture->lock);
+	return count;
+}
+
+bool nm_capture_has_next(struct nm_capture *capture)
+{
+	bool has_next;
+
+	pthread_mutex_lock(&capture->lock);
+	has_next = capture->records > 0;
+	pthread_mutex_unlock(&capture->lock);
+	return has_next;
 }
 
 json_t *nm_capture_next(struct nm_capture *capture)
 {
 	const uint8_t *data;
-	struct record record = queue_take(capture, &data);
+	struct record record;
 
+	/* The bytes are the queue's until somebody writes there again. */
+	pthread_mutex_lock(&capture->lock);
+	record = queue_take(capture, &data);
 	sodium_bin2base64(capture->base64, BASE64_ROOM, data, record.kept, BASE64);
+	pthread_mutex_unlock(&capture->lock);
 	return json_pack("{s:o, s:s, s:s, s:o, s:o, s:i, s:i, s:s}", "time_us",
 		nm_json_count(record.time_us), "class",
 		natmux_class_name((enum natmux_class)record.cls), "direction",
@@ -159,7 +183,12 @@ json_t *nm_capture_next(struct nm_capture *capture)
 		(int)record.len, "data", capture->base64);
 }
 
-bool nm_capture_is_complete(const struct nm_capture *capture)
+bool nm_capture_is_complete(struct nm_capture *capture)
 {
-	return has_all(capture) && capture->records == 0;
+	bool is_complete;
+
+	pthread_mutex_lock(&capture->lock);
+	is_complete = has_all(capture) && capture->records == 0;
+	pthread_mutex_unlock(&capture->lock);
+	return is_complete;
 }

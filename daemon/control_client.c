@@ -36,7 +36,7 @@ static bool is_closing(const struct nm_control_client *client)
 
 static void stop_capture(struct nm_control *control)
 {
-	natmux_mux_set_tap(nm_server_mux(control->server), 0, NULL, NULL);
+	nm_server_set_tap(control->server, 0, NULL, NULL);
 	nm_capture_stop(&control->capture);
 	uv_prepare_stop(&control->flush);
 	control->capturer = NULL;
@@ -160,9 +160,9 @@ static void pump_events(struct nm_control_client *client)
 static void end_capture(struct nm_control_client *client)
 {
 	struct nm_control *control = client->control;
-	json_t *end = json_pack("{s:{s:o, s:o}}", "end", "captured",
-		nm_json_count(control->capture.taken), "lost",
-		nm_json_count(control->capture.dropped));
+	struct nm_capture_count count = nm_capture_count(&control->capture);
+	json_t *end = json_pack("{s:{s:o, s:o}}", "end", "captured", nm_json_count(count.taken),
+		"lost", nm_json_count(count.dropped));
 
 	client->stream = NM_CONTROL_STREAM_NONE;
 	stop_capture(control);
@@ -172,13 +172,15 @@ static void end_capture(struct nm_control_client *client)
 static void pump_capture(struct nm_control_client *client)
 {
 	struct nm_capture *capture = &client->control->capture;
+	uint64_t dropped;
 
 	while (can_stream(client) && nm_capture_has_next(capture))
 		send_json(client, json_pack("{s:o}", "datagram", nm_capture_next(capture)));
-	if (can_stream(client) && capture->dropped > client->told_dropped) {
-		uint64_t lost = capture->dropped - client->told_dropped;
+	dropped = nm_capture_count(capture).dropped;
+	if (can_stream(client) && dropped > client->told_dropped) {
+		uint64_t lost = dropped - client->told_dropped;
 
-		client->told_dropped = capture->dropped;
+		client->told_dropped = dropped;
 		send_lost(client, "datagrams", lost);
 	}
 	if (!is_closing(client) && nm_capture_is_complete(capture))
@@ -222,8 +224,7 @@ static void begin_capture(struct nm_control_client *client, const struct nm_capt
 	control->capturer = client;
 	client->told_dropped = 0;
 	uv_prepare_start(&control->flush, on_flush);
-	natmux_mux_set_tap(
-		nm_server_mux(control->server), filter->classes, nm_capture_tap, &control->capture);
+	nm_server_set_tap(control->server, filter->classes, nm_capture_tap, &control->capture);
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)

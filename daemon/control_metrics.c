@@ -94,8 +94,12 @@ static void socket_value(void *user, const struct nm_server_socket *socket)
 		socket->has_gro, socket->has_gso, socket->receive_buffer};
 	char local[NATMUX_ADDR_TEXT];
 
-	fprintf(column->out, "natmux_socket_%s{local=\"%s\"} %" PRIu64 "\n", column->name,
-		natmux_addr_format(&socket->local, local), values[column->index]);
+	fprintf(column->out, "natmux_socket_%s{local=\"%s\"", column->name,
+		natmux_addr_format(&socket->local, local));
+	/* Workers have sockets of the same address. */
+	if (socket->worker > 0)
+		fprintf(column->out, ",worker=\"%" PRIu32 "\"", socket->worker);
+	fprintf(column->out, "} %" PRIu64 "\n", values[column->index]);
 }
 
 static void print_sockets(FILE *out, struct nm_server *server)
@@ -156,12 +160,14 @@ static void print_all(FILE *out, struct nm_server *server)
 {
 	const struct natmux_mux *mux = nm_server_mux(server);
 	uint64_t up_ms = nm_server_now_ms(server) - nm_server_started_ms(server);
+	struct natmux_stats stats;
 
+	nm_server_stats(server, &stats);
 	nm_metrics_head(out, "info", "gauge", "Always 1; the version is a label.");
 	fprintf(out, "natmux_info{version=\"%s\"} 1\n", natmux_version());
 	nm_metrics_head(out, "uptime_seconds", "gauge", "Seconds since natmuxd started.");
 	fprintf(out, "natmux_uptime_seconds %" PRIu64 ".%03d\n", up_ms / 1000, (int)(up_ms % 1000));
-	print_stats(out, natmux_mux_stats(mux));
+	print_stats(out, &stats);
 	print_flows(out, mux);
 	print_sockets(out, server);
 	print_servers(out, mux);

@@ -12,6 +12,7 @@
 #include <natmux/error.h>
 #include "daemon/control_commands.h"
 #include "daemon/control_json.h"
+#include "daemon/server.h"
 
 const struct nm_control_command nm_control_commands[] = {
 	{"status", {NULL}, nm_control_status, "what runs, on which sockets, since when"},
@@ -190,10 +191,14 @@ static int check_keys(struct nm_control_call *call, const struct nm_control_comm
 static void run(struct nm_control_call *call)
 {
 	const struct nm_control_command *command = find_command(call);
+	int err;
 
 	if (!command || check_keys(call, command) < 0)
 		return;
-	if (command->run(call) == 0 && !call->result)
+	nm_server_pause(call->server);
+	err = command->run(call);
+	nm_server_resume(call->server);
+	if (err == 0 && !call->result)
 		nm_control_fail(call, "no-memory", "the daemon has no memory for the answer");
 }
 

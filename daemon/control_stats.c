@@ -25,15 +25,16 @@ static json_t *kernel_drops(struct nm_server *server)
 
 int nm_control_stats(struct nm_control_call *call)
 {
-	const struct natmux_stats *stats = natmux_mux_stats(nm_server_mux(call->server));
+	struct natmux_stats stats;
 	uint64_t dropped = 0;
 
+	nm_server_stats(call->server, &stats);
 	for (int i = 0; i < NATMUX_DROP_COUNT; i++)
-		dropped += stats->drops[i];
+		dropped += stats.drops[i];
 	call->result = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "now_ms",
-		nm_json_count(nm_server_now_ms(call->server)), "rx", nm_json_classes(stats->rx),
-		"tx", nm_json_classes(stats->tx), "rx_trains", nm_json_count(stats->rx_trains),
-		"stun_lookalikes", nm_json_count(stats->stun_lookalikes), "drops",
+		nm_json_count(nm_server_now_ms(call->server)), "rx", nm_json_classes(stats.rx),
+		"tx", nm_json_classes(stats.tx), "rx_trains", nm_json_count(stats.rx_trains),
+		"stun_lookalikes", nm_json_count(stats.stun_lookalikes), "drops",
 		nm_json_count(dropped), "kernel_drops", kernel_drops(call->server));
 	return 0;
 }
@@ -46,17 +47,18 @@ static json_t *drop_json(enum natmux_drop drop, uint64_t count)
 
 int nm_control_drops(struct nm_control_call *call)
 {
-	const struct natmux_stats *stats = natmux_mux_stats(nm_server_mux(call->server));
+	struct natmux_stats stats;
 	json_t *drops;
 	bool all = false;
 
 	if (nm_control_get_bool(call, "all", &all) < 0)
 		return NATMUX_EINVAL;
+	nm_server_stats(call->server, &stats);
 	drops = json_array();
 	for (int i = 0; i < NATMUX_DROP_COUNT; i++) {
-		if (stats->drops[i] == 0 && !all)
+		if (stats.drops[i] == 0 && !all)
 			continue;
-		if (json_array_append_new(drops, drop_json((enum natmux_drop)i, stats->drops[i])) <
+		if (json_array_append_new(drops, drop_json((enum natmux_drop)i, stats.drops[i])) <
 			0) {
 			json_decref(drops);
 			return 0;

@@ -17,13 +17,14 @@
 static void add_socket(void *user, const struct nm_server_socket *socket)
 {
 	json_t **sockets = user;
-	json_t *entry = json_pack("{s:o, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}", "local",
-		nm_json_addr(&socket->local), "gro", (int)socket->has_gro, "gro_why",
-		nm_json_text(socket->gro_why), "gso", (int)socket->has_gso, "gso_why",
-		nm_json_text(socket->gso_why), "kernel_drops", nm_json_count(socket->kernel_drops),
-		"recv_calls", nm_json_count(socket->recv_calls), "send_calls",
-		nm_json_count(socket->send_calls), "receive_buffer",
-		(json_int_t)socket->receive_buffer, "send_buffer", (json_int_t)socket->send_buffer);
+	json_t *entry = json_pack("{s:I, s:o, s:b, s:o, s:b, s:o, s:o, s:o, s:o, s:I, s:I}",
+		"worker", (json_int_t)socket->worker, "local", nm_json_addr(&socket->local), "gro",
+		(int)socket->has_gro, "gro_why", nm_json_text(socket->gro_why), "gso",
+		(int)socket->has_gso, "gso_why", nm_json_text(socket->gso_why), "kernel_drops",
+		nm_json_count(socket->kernel_drops), "recv_calls",
+		nm_json_count(socket->recv_calls), "send_calls", nm_json_count(socket->send_calls),
+		"receive_buffer", (json_int_t)socket->receive_buffer, "send_buffer",
+		(json_int_t)socket->send_buffer);
 
 	if (json_array_append_new(*sockets, entry) < 0) {
 		json_decref(*sockets);
@@ -109,17 +110,37 @@ static json_t *count_json(const struct nm_user_plane_count *count)
 		nm_json_count(count->bytes), "drops", nm_json_count(count->drops));
 }
 
+static json_t *datagrams_json(const struct natmux_count *count)
+{
+	return json_pack("{s:o, s:o}", "datagrams", nm_json_count(count->datagrams), "bytes",
+		nm_json_count(count->bytes));
+}
+
+static void add_worker(void *user, uint32_t worker, const struct nm_user_plane_worker *info)
+{
+	json_t *list = user;
+
+	json_array_append_new(
+		list, json_pack("{s:I, s:o, s:o, s:o, s:o}", "worker", (json_int_t)worker, "rx",
+			      datagrams_json(&info->rx), "tx", datagrams_json(&info->tx), "read",
+			      count_json(&info->read), "written", count_json(&info->written)));
+}
+
 /* The plane of esp = user and its device; null without. */
 static json_t *user_plane_json(struct nm_server *server)
 {
 	struct nm_user_plane *plane = nm_server_user_plane(server);
 	struct nm_user_plane_status status;
+	json_t *workers;
 
 	if (!plane)
 		return json_null();
+	workers = json_array();
+	nm_user_plane_workers(plane, add_worker, workers);
 	nm_user_plane_get_status(plane, &status);
 	return json_pack(
-		"{s:o, s:I, s:b, s:b, s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:b}",
+		"{s:o, s:I, s:b, s:b, s:o, s:b, s:o, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:b, "
+		"s:o, s:o}",
 		"tun", nm_json_text(status.tun), "mtu", (json_int_t)status.mtu, "gone",
 		(int)status.is_gone, "tso", (int)status.has_tso, "tso_why",
 		nm_json_text(status.tso_why), "uso", (int)status.has_uso, "uso_why",
@@ -128,7 +149,8 @@ static json_t *user_plane_json(struct nm_server *server)
 		nm_json_count(status.bare_packets), "sas", (json_int_t)status.sas, "sas_max",
 		(json_int_t)status.sas_max, "policies", (json_int_t)status.policies, "policies_max",
 		(json_int_t)status.policies_max, "export_keys",
-		(int)nm_server_config(server)->user_plane.export_keys);
+		(int)nm_server_config(server)->user_plane.export_keys, "workers", workers,
+		"workers_why", nm_json_text(status.workers_why));
 }
 
 /* Whose port it is with attach = join; null without. */

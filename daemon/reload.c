@@ -232,9 +232,11 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	nm_server_apply_log_level(server);
 	nm_server_mux_config(server, config, &mux);
 	natmux_mux_reconfigure(server->mux, &mux);
-	if (config->gro != before->gro || config->gso != before->gso)
+	if (config->gro != before->gro || config->gso != before->gso) {
 		natmux_uv_set_offloads(
 			server->net, config->gro && may_use_gro(config), config->gso);
+		nm_user_plane_set_udp_offloads(server->user_plane, config->gro, config->gso);
+	}
 	if (server->sa_plane.ops)
 		apply_keepalive(server, config);
 	nm_server_apply_peers(server, before);
@@ -250,6 +252,7 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 	int err;
 
 	nm_service_reloading();
+	nm_server_pause(server);
 	err = nm_config_read(server->options->config_path, &config, message, size);
 	if (err == 0) {
 		err = nm_config_reload_check(server->config, config, message, size);
@@ -270,6 +273,7 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 		change_over(server, config);
 		snprintf(message, size, "%s: reloaded", server->options->config_path);
 	}
+	nm_server_resume(server);
 	nm_log(&server->log, err < 0 ? NATMUX_LOG_ERROR : NATMUX_LOG_INFO,
 		err < 0 ? "not reloaded: %s" : "%s", message);
 	nm_service_ready();

@@ -94,7 +94,7 @@ static const char *const allowed[] = {
 	"getcwd",
 	"unlink",
 	"unlinkat",
-	/* memory, as libc uses it; mmap and mprotect: see add_guarded(); natmuxd has one thread */
+	/* memory, as libc uses it; mmap and mprotect: see add_guarded(); natmuxd's threads run by now */
 	"brk",
 	"mremap",
 	"munmap",

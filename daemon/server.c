@@ -25,116 +25,6 @@
 #include "daemon/user_plane.h"
 #include "daemon/user_sa_plane.h"
 
-struct natmux_mux *nm_server_mux(struct nm_server *server)
-{
-	return server->mux;
-}
-
-uv_loop_t *nm_server_loop(struct nm_server *server)
-{
-	return &server->loop;
-}
-
-const struct nm_config *nm_server_config(const struct nm_server *server)
-{
-	return server->config;
-}
-
-struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
-{
-	return server->user_plane;
-}
-
-const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
-{
-	return server->sa_plane.ops ? &server->sa_plane : NULL;
-}
-
-struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server)
-{
-	return server->kernel_plane;
-}
-
-struct nm_join *nm_server_join(struct nm_server *server)
-{
-	return server->join;
-}
-
-const struct nm_server_steering *nm_server_steering(const struct nm_server *server)
-{
-	return &server->steering;
-}
-
-uint64_t nm_server_now_ms(const struct nm_server *server)
-{
-	return uv_now(&server->loop);
-}
-
-uint64_t nm_server_started_ms(const struct nm_server *server)
-{
-	return server->started_ms;
-}
-
-const char *nm_server_capabilities(const struct nm_server *server)
-{
-	return server->capabilities;
-}
-
-struct each_socket {
-	void (*each)(void *user, const struct nm_server_socket *socket);
-	void *user;
-};
-
-static void show_socket(void *user, const struct natmux_uv_socket *from)
-{
-	struct each_socket *context = user;
-	struct nm_server_socket socket = {
-		.local = from->local,
-		.has_gro = from->has_gro,
-		.has_gso = from->has_gso,
-		.gro_why = from->gro_why,
-		.gso_why = from->gso_why,
-		.kernel_drops = from->kernel_drops,
-		.recv_calls = from->recv_calls,
-		.send_calls = from->send_calls,
-		.receive_buffer = from->receive_buffer,
-		.send_buffer = from->send_buffer,
-	};
-
-	context->each(context->user, &socket);
-}
-
-void nm_server_sockets(struct nm_server *server,
-	void (*each)(void *user, const struct nm_server_socket *socket), void *user)
-{
-	struct each_socket context = {each, user};
-
-	natmux_uv_sockets(server->net, show_socket, &context);
-}
-
-struct each_alias {
-	struct nm_server *server;
-	void (*each)(void *user, const struct nm_server_alias *alias);
-	void *user;
-};
-
-static void show_alias(void *user, const struct nm_server_alias *alias)
-{
-	struct each_alias *context = user;
-	struct nm_server_alias shown = *alias;
-
-	shown.peer = natmux_mux_flow_peer(context->server->mux, alias->flow);
-	context->each(context->user, &shown);
-}
-
-void nm_server_aliases(struct nm_server *server,
-	void (*each)(void *user, const struct nm_server_alias *alias), void *user)
-{
-	struct each_alias context = {server, each, user};
-
-	nm_handoff_aliases(server->handoff, show_alias, &context);
-}
-
 static void fill_random(void *user, void *buf, size_t len)
 {
 	(void)user;
@@ -272,24 +162,30 @@ static void on_too_big(void *user, const struct natmux_path *path, uint32_t mtu)
 	nm_user_plane_set_path_mtu(server->user_plane, &path->remote, mtu);
 }
 
-static int open_own(struct nm_server *server)
+static void net_config(struct nm_server *server, struct natmux_uv_config *net)
 {
 	const struct nm_config *config = server->config;
+
+	natmux_uv_config_init(net);
+	net->locals = config->listen;
+	net->locals_n = config->listen_len;
+	net->device = config->device;
+	net->receive_buffer = config->receive_buffer_bytes;
+	net->send_buffer = config->send_buffer_bytes;
+	net->use_gro = config->gro;
+	net->use_gso = config->gso;
+	net->reuse_address = config->handoff == NM_HANDOFF_INJECT;
+	net->budget = config->budget;
+	net->log = server->log;
+	net->too_big = config->esp == NM_ESP_USER ? on_too_big : NULL;
+	net->too_big_user = server;
+}
+
+static int open_own(struct nm_server *server)
+{
 	struct natmux_uv_config net;
 
-	natmux_uv_config_init(&net);
-	net.locals = config->listen;
-	net.locals_n = config->listen_len;
-	net.device = config->device;
-	net.receive_buffer = config->receive_buffer_bytes;
-	net.send_buffer = config->send_buffer_bytes;
-	net.use_gro = config->gro;
-	net.use_gso = config->gso;
-	net.reuse_address = config->handoff == NM_HANDOFF_INJECT;
-	net.budget = config->budget;
-	net.log = server->log;
-	net.too_big = config->esp == NM_ESP_USER ? on_too_big : NULL;
-	net.too_big_user = server;
+	net_config(server, &net);
 	return natmux_uv_new(&server->loop, server->mux, &net, &server->net);
 }
 
@@ -391,10 +287,13 @@ static int open_handoff(struct nm_server *server)
 
 static int open_user_plane(struct nm_server *server)
 {
+	struct natmux_uv_config net;
 	struct nm_user_plane_setup setup = {
 		.loop = &server->loop,
 		.config = server->config,
 		.mux = server->mux,
+		.net = server->net,
+		.net_config = &net,
 		.log = server->log,
 		.send = send_trains,
 		.event = on_esp_event,
@@ -405,6 +304,7 @@ static int open_user_plane(struct nm_server *server)
 
 	if (server->config->esp != NM_ESP_USER)
 		return 0;
+	net_config(server, &net);
 	err = nm_user_plane_open(&setup, &server->user_plane);
 	server->sa_plane = nm_user_sa_plane(server->user_plane);
 	return err;
@@ -448,6 +348,10 @@ static int confine(struct nm_server *server)
 		return err;
 	nm_privileges_text(server->capabilities, sizeof(server->capabilities));
 	nm_log(&server->log, NATMUX_LOG_INFO, "capabilities kept: %s", server->capabilities);
+	/* Capabilities are each thread's own: begun now, it has none. The filter is for all there are. */
+	err = nm_user_plane_start(server->user_plane);
+	if (err < 0)
+		return err;
 	return server->config->seccomp ? nm_seccomp_apply(&server->log) : 0;
 }
 

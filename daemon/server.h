@@ -16,6 +16,7 @@ struct nm_user_plane;
 
 /* One UDP socket, for status. */
 struct nm_server_socket {
+	uint32_t worker; /* whose; 0: the main loop's */
 	struct natmux_addr local;
 	bool has_gro, has_gso;
 	const char *gro_why, *gso_why; /* why it is off, or NULL */
@@ -33,6 +34,24 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server);   /* NUL
 struct nm_join *nm_server_join(struct nm_server *server); /* NULL unless attach = join */
 uint64_t nm_server_now_ms(const struct nm_server *server);
 uint64_t nm_server_started_ms(const struct nm_server *server); /* same clock */
+
+/*
+ * With workers beside the main loop: between these two nobody works, and whoever looks at what they
+ * have, or changes it, does it there: requests and reloads. They nest.
+ */
+void nm_server_pause(struct nm_server *server);
+void nm_server_resume(struct nm_server *server);
+
+/* The counters of all workers together. In a pause. */
+void nm_server_stats(struct nm_server *server, struct natmux_stats *stats);
+
+/* natmux_mux_set_tap() for all workers; `tap` is called in their threads. */
+void nm_server_set_tap(struct nm_server *server, uint32_t mask,
+	void (*tap)(
+		void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train),
+	void *user);
+
+/* In a pause. */
 void nm_server_sockets(struct nm_server *server,
 	void (*each)(void *user, const struct nm_server_socket *socket), void *user);
 

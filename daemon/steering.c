@@ -16,6 +16,8 @@ static const uint8_t keepalive[1] = {0xff};
 		what, bytes, sizeof(bytes), NM_STEERING_OWNER                                      \
 	}
 
+enum { SOCKETS = 2 }; /* the owner's and ours */
+
 static const struct nm_reuseport_probe as_received[] = {
 	{"a STUN message", stun, sizeof(stun), NM_STEERING_NATMUX},
 	TO_OWNER(esp, "an ESP packet"),
@@ -40,12 +42,12 @@ int nm_steering_prove(const struct nm_sys *sys, char why[static NM_REUSEPORT_WHY
 {
 	struct nm_filter_step steps[NM_STEERING_STEPS];
 	size_t n = nm_steering_program(0, steps);
-	int error = nm_reuseport_prove(
-		sys, steps, n, as_received, sizeof(as_received) / sizeof(as_received[0]), why);
+	int error = nm_reuseport_prove(sys, SOCKETS, steps, n, as_received,
+		sizeof(as_received) / sizeof(as_received[0]), why);
 
 	if (error < 0)
 		return error;
 	n = nm_steering_program(if_nametoindex("lo"), steps);
-	return nm_reuseport_prove(
-		sys, steps, n, as_injected, sizeof(as_injected) / sizeof(as_injected[0]), why);
+	return nm_reuseport_prove(sys, SOCKETS, steps, n, as_injected,
+		sizeof(as_injected) / sizeof(as_injected[0]), why);
 }

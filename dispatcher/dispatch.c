@@ -146,6 +146,10 @@ static void input_run(
 {
 	uint64_t datagrams = natmux_train_count(run);
 
+	if (mux->stray && (cls == NATMUX_CLASS_IKE || cls == NATMUX_CLASS_STUN)) {
+		mux->stray(mux->stray_user, run);
+		return;
+	}
 	nm_mux_count(&mux->stats.rx[cls], datagrams, run->len);
 	nm_mux_tap(mux, cls, false, run);
 	if (cls != NATMUX_CLASS_IKE)
@@ -158,6 +162,13 @@ static void input_run(
 	case NATMUX_CLASS_KEEPALIVE: /* RFC 3948 2.3: ignored */
 	case NATMUX_CLASS_COUNT: break;
 	}
+}
+
+void nm_mux_set_stray(struct natmux_mux *mux,
+	void (*stray)(void *user, const struct natmux_train *run), void *user)
+{
+	mux->stray = stray;
+	mux->stray_user = user;
 }
 
 /* The class of one datagram on this port, the exceptions of docs/wire.md included. */

@@ -39,8 +39,19 @@ struct natmux_mux {
 		void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train);
 	void *tap_user;
 
+	/* Of a worker's mux: whoever has IKE and STUN of the whole port. NULL: this one. */
+	void (*stray)(void *user, const struct natmux_train *run);
+	void *stray_user;
+
 	struct nm_txq txq;
 };
+
+/*
+ * dispatch.c: makes it the mux of a worker that owns ESP only. What else its socket gets (the end of
+ * a train whose beginning was ESP) is not counted and goes to `stray`, in runs of one class.
+ */
+void nm_mux_set_stray(struct natmux_mux *mux,
+	void (*stray)(void *user, const struct natmux_train *run), void *user);
 
 /* dispatch.c: the way of received and sent trains. */
 void nm_dispatch_flush(struct natmux_mux *mux, uint64_t now_ms);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sends probes to a group of two sockets and looks where they come out. */
+/* Sends probes to a group of sockets and looks where they come out. */
 #include "io/reuseport_proof.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@ enum { PATIENCE_US = 200000, PAYLOAD_MAX = 64 };
 
 struct proof {
 	const struct nm_sys *sys;
-	int sockets[NM_REUSEPORT_SOCKETS], sender;
+	int sockets[NM_REUSEPORT_SOCKETS_MAX], sender;
+	unsigned int sockets_n;  /* open */
 	struct sockaddr_in port; /* of the group */
 	char *why;
 };
@@ -25,8 +26,8 @@ static int failed(struct proof *proof, const char *call)
 	return NATMUX_EUNSUPPORTED;
 }
 
-/* The first socket is given a port, the second one takes the same. */
-static int open_socket(struct proof *proof, int *result)
+/* The first socket is given a port, the others take the same. */
+static int open_socket(struct proof *proof)
 {
 	const struct timeval patience = {.tv_usec = PATIENCE_US};
 	const struct nm_sys *sys = proof->sys;
@@ -36,7 +37,7 @@ static int open_socket(struct proof *proof, int *result)
 
 	if (fd < 0)
 		return failed(proof, "socket");
-	*result = fd; /* open: closed by the caller, whatever comes */
+	proof->sockets[proof->sockets_n++] = fd; /* closed by the caller, whatever comes */
 	if (sys->setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
 		return failed(proof, "setsockopt(SO_REUSEPORT)");
 	if (sys->setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
@@ -80,6 +81,15 @@ static bool has_probe(
 	return len == (ssize_t)probe->len && memcmp(bytes, probe->bytes, probe->len) == 0;
 }
 
+/* Whether any other socket has it. */
+static bool is_elsewhere(struct proof *proof, const struct nm_reuseport_probe *probe)
+{
+	for (unsigned int i = 0; i < proof->sockets_n; i++)
+		if (i != probe->goes_to && has_probe(proof, i, probe, MSG_DONTWAIT))
+			return true;
+	return false;
+}
+
 static int try_probe(struct proof *proof, const struct nm_reuseport_probe *probe)
 {
 	int error = send_probe(proof, probe);
@@ -89,19 +99,18 @@ static int try_probe(struct proof *proof, const struct nm_reuseport_probe *probe
 	if (has_probe(proof, probe->goes_to, probe, 0))
 		return 0;
 	snprintf(proof->why, NM_REUSEPORT_WHY, "%s %s", probe->what,
-		has_probe(proof, 1 - probe->goes_to, probe, MSG_DONTWAIT)
-			? "comes out at the wrong socket"
-			: "does not come through the loopback interface");
+		is_elsewhere(proof, probe) ? "comes out at the wrong socket"
+					   : "does not come through the loopback interface");
 	return NATMUX_EUNSUPPORTED;
 }
 
-static int prove(struct proof *proof, const struct nm_filter_step *steps, size_t n,
-	const struct nm_reuseport_probe *probes, size_t probes_n)
+static int prove(struct proof *proof, unsigned int sockets, const struct nm_filter_step *steps,
+	size_t n, const struct nm_reuseport_probe *probes, size_t probes_n)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < NM_REUSEPORT_SOCKETS && error == 0; i++)
-		error = open_socket(proof, &proof->sockets[i]);
+	while (proof->sockets_n < sockets && error == 0)
+		error = open_socket(proof);
 	if (error < 0)
 		return error;
 	proof->sender = proof->sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
@@ -114,22 +123,24 @@ static int prove(struct proof *proof, const struct nm_filter_step *steps, size_t
 	return error;
 }
 
-int nm_reuseport_prove(const struct nm_sys *sys, const struct nm_filter_step *steps, size_t n,
-	const struct nm_reuseport_probe *probes, size_t probes_n, char why[static NM_REUSEPORT_WHY])
+int nm_reuseport_prove(const struct nm_sys *sys, unsigned int sockets,
+	const struct nm_filter_step *steps, size_t n, const struct nm_reuseport_probe *probes,
+	size_t probes_n, char why[static NM_REUSEPORT_WHY])
 {
 	struct proof proof = {
 		.sys = sys,
-		.sockets = {-1, -1},
 		.sender = -1,
 		.port.sin_family = AF_INET,
 		.port.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 		.why = why,
 	};
-	int error = prove(&proof, steps, n, probes, probes_n);
+	int error;
 
-	for (size_t i = 0; i < NM_REUSEPORT_SOCKETS; i++)
-		if (proof.sockets[i] >= 0)
-			sys->close(proof.sockets[i]);
+	if (sockets == 0 || sockets > NM_REUSEPORT_SOCKETS_MAX)
+		return NATMUX_EINVAL;
+	error = prove(&proof, sockets, steps, n, probes, probes_n);
+	while (proof.sockets_n > 0)
+		sys->close(proof.sockets[--proof.sockets_n]);
 	if (proof.sender >= 0)
 		sys->close(proof.sender);
 	return error;

@@ -13,15 +13,16 @@ struct nm_reuseport_probe {
 	unsigned int goes_to;
 };
 
-enum { NM_REUSEPORT_SOCKETS = 2, NM_REUSEPORT_WHY = 160 };
+enum { NM_REUSEPORT_SOCKETS_MAX = 64, NM_REUSEPORT_WHY = 160 };
 
 /*
- * Sends each probe over the loopback interface of this namespace to a group of two sockets that run
- * the program, on a port that the kernel chooses. 0; or NATMUX_EUNSUPPORTED with one line for people
- * in `why`, where a call failed or a probe came out elsewhere. Takes a second at most.
+ * Sends each probe over the loopback interface of this namespace to a group of `sockets` that run the
+ * program, on a port that the kernel chooses. 0; or NATMUX_EUNSUPPORTED with one line for people in
+ * `why`, where a call failed or a probe came out elsewhere. Takes a second at most. NATMUX_EINVAL: no
+ * socket, or more than NM_REUSEPORT_SOCKETS_MAX.
  */
-int nm_reuseport_prove(const struct nm_sys *sys, const struct nm_filter_step *steps, size_t n,
-	const struct nm_reuseport_probe *probes, size_t probes_n,
-	char why[static NM_REUSEPORT_WHY]);
+int nm_reuseport_prove(const struct nm_sys *sys, unsigned int sockets,
+	const struct nm_filter_step *steps, size_t n, const struct nm_reuseport_probe *probes,
+	size_t probes_n, char why[static NM_REUSEPORT_WHY]);
 
 #endif

@@ -421,6 +421,11 @@ NM_EXPORT int natmux_uv_new(uv_loop_t *loop, struct natmux_mux *mux,
 	return nm_uv_new(loop, mux, config, &nm_sys_real, uv);
 }
 
+int nm_uv_fd(const struct natmux_uv *uv, size_t i)
+{
+	return uv && i < uv->sockets_n ? nm_udp_fd(uv->sockets[i].udp) : -1;
+}
+
 NM_EXPORT void natmux_uv_sockets(const struct natmux_uv *uv,
 	void (*each)(void *user, const struct natmux_uv_socket *socket), void *user)
 {

@@ -156,7 +156,9 @@ static bool send_entry(struct nm_xfrm_session *session, struct entry *entry, uin
 	}
 	sodium_memzero(&entry->message, sizeof(entry->message));
 	if (err < 0) {
-		finish_with(session, entry, os_error != 0 ? os_error : ETIMEDOUT, now_ms);
+		if (err == NATMUX_EFULL || os_error == 0)
+			os_error = ETIMEDOUT;
+		finish_with(session, entry, os_error, now_ms);
 		return true;
 	}
 	session->status.requests++;

@@ -58,7 +58,8 @@
 	X(OUT_POLICY, "out-policy", "no policy for the packet, or one that discards it")           \
 	X(OUT_NO_SA, "out-no-sa", "the policy's SA is not there")                                  \
 	X(OUT_TOO_BIG, "out-too-big", "packet too long for the path")                              \
-	X(FLOWS_PREFIX, "flows-prefix", "would open a flow, but its source prefix has too many")
+	X(FLOWS_PREFIX, "flows-prefix", "would open a flow, but its source prefix has too many")   \
+	X(WORKER_FULL, "worker-full", "the mailbox of the worker that it belongs to is full")
 
 enum natmux_drop {
 #define X(name, label, text) NATMUX_DROP_##name,

@@ -66,6 +66,18 @@ const char *nm_inner_tun_name(const struct nm_inner_tun *tun)
 	return fake_inner_tun.config.name;
 }
 
+uint32_t nm_inner_tun_queues(const struct nm_inner_tun *tun)
+{
+	(void)tun;
+	return 1;
+}
+
+const char *nm_inner_tun_queues_why(const struct nm_inner_tun *tun)
+{
+	(void)tun;
+	return fake_inner_tun.config.queues > 1 ? "this fake has one" : "";
+}
+
 struct nm_inner_tun_queue *nm_inner_tun_queue(struct nm_inner_tun *tun, uint32_t i)
 {
 	return i == 0 ? (struct nm_inner_tun_queue *)tun : NULL;

@@ -342,6 +342,34 @@ uint64_t nm_server_started_ms(const struct nm_server *server)
 	return fake_of(server)->started_ms;
 }
 
+void nm_server_pause(struct nm_server *server)
+{
+	fake_of(server)->pauses++;
+}
+
+void nm_server_resume(struct nm_server *server)
+{
+	if (fake_of(server)->pauses-- == 0)
+		abort();
+}
+
+void nm_server_stats(struct nm_server *server, struct natmux_stats *stats)
+{
+	*stats = fake_of(server)->stats;
+}
+
+void nm_server_set_tap(struct nm_server *server, uint32_t mask,
+	void (*tap)(
+		void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train),
+	void *user)
+{
+	struct fake_server *fake = fake_of(server);
+
+	fake->tap_mask = mask;
+	fake->tap = tap;
+	fake->tap_user = user;
+}
+
 void nm_server_sockets(struct nm_server *server,
 	void (*each)(void *user, const struct nm_server_socket *socket), void *user)
 {
@@ -377,11 +405,6 @@ static struct fake_server *fake_of_mux(const struct natmux_mux *mux)
 	return (struct fake_server *)(uintptr_t)mux;
 }
 
-const struct natmux_stats *natmux_mux_stats(const struct natmux_mux *mux)
-{
-	return &fake_of_mux(mux)->stats;
-}
-
 void natmux_mux_flows(const struct natmux_mux *mux,
 	void (*each)(void *user, const struct natmux_flow_info *info), void *user)
 {
@@ -401,18 +424,6 @@ void natmux_mux_servers(const struct natmux_mux *mux,
 {
 	for (size_t i = 0; i < fake_of_mux(mux)->servers_n; i++)
 		each(user, &fake_of_mux(mux)->servers[i]);
-}
-
-void natmux_mux_set_tap(struct natmux_mux *mux, uint32_t mask,
-	void (*tap)(
-		void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train),
-	void *user)
-{
-	struct fake_server *fake = fake_of_mux(mux);
-
-	fake->tap_mask = mask;
-	fake->tap = tap;
-	fake->tap_user = user;
 }
 
 /* daemon/user_plane.h */
@@ -456,6 +467,22 @@ void nm_user_plane_get_status(
 		.bare_packets = 42,
 		.policies = 2,
 		.sas_max = 1024,
-		.policies_max = 1024};
+		.policies_max = 1024,
+		.workers = 2,
+		.workers_why = "IFF_MULTI_QUEUE: Device or resource busy"};
 	natmux_esp_sas(fake_of_plane(plane)->esp, count_sa, &status->sas);
+}
+
+void nm_user_plane_workers(const struct nm_user_plane *plane,
+	void (*each)(void *user, uint32_t worker, const struct nm_user_plane_worker *info),
+	void *user)
+{
+	const struct nm_user_plane_worker workers[2] = {
+		{{5000, 7000000}, {4000, 6000000}, {600, 120, 5000000, 0}, {500, 60, 4500000, 3}},
+		{{4100, 5500000}, {3900, 4000000}, {400, 80, 4000000, 0}, {400, 40, 3500000, 0}},
+	};
+
+	(void)plane;
+	for (uint32_t i = 0; i < 2; i++)
+		each(user, i, &workers[i]);
 }

@@ -39,6 +39,7 @@ struct fake_server {
 	bool joins;                                         /* attach = join, and how that goes */
 	struct nm_join_status join;
 	/* What the control server set. */
+	unsigned int pauses; /* that have not ended */
 	uint32_t tap_mask;
 	void (*tap)(
 		void *user, enum natmux_class cls, bool is_sent, const struct natmux_train *train);

@@ -200,6 +200,7 @@ static const char all_other[] =
 	"\tbare-esp = yes\n"
 	"\toffload = no\n"
 	"\texport-keys = yes\n"
+	"\tworkers = 16\n"
 	"\tmss-clamp = yes\n"
 	"}\n"
 	"kernel-plane {\n"

@@ -9,6 +9,7 @@
 #include <natmux/mux.h>
 
 #include "base/bytes.h"
+#include "dispatcher/mux.h"
 
 enum { MINUTE = 60000, KEPT_MAX = 300 };
 
@@ -119,6 +120,14 @@ static void input_train(
 static void input(uint64_t now, const char *remote, const uint8_t *data, uint32_t len)
 {
 	input_train(now, remote, data, len, len);
+}
+
+/* A train that ends in IKE or STUN, as a worker's socket may get it. */
+static struct kept strays;
+
+static void keep_stray(void *user, const struct natmux_train *run)
+{
+	keep(user, 0, run, 1);
 }
 
 static void sent(uint64_t now, const char *remote, const uint8_t *data, uint32_t len)
@@ -905,6 +914,44 @@ static void test_tap(void **state)
 	stop();
 }
 
+static void test_strays_are_anothers(void **state)
+{
+	uint8_t train[4 * 32] = {0};
+	const struct natmux_stats *stats;
+
+	(void)state;
+	start();
+	memset(&strays, 0, sizeof(strays));
+	nm_mux_set_stray(mux, keep_stray, &strays);
+	for (unsigned int i = 0; i < 2; i++)
+		nm_put32(train + 32 * i, 0x1000);
+	/* ESP twice, an IKE header after the marker, a keepalive. */
+	nm_put32(train + 64 + 4, 1);
+	train[64 + 4 + 17] = 0x20;
+	train[64 + 4 + 18] = 34;
+	train[64 + 4 + 19] = 0x08;
+	train[64 + 4 + 27] = 28;
+	train[96] = 0xff;
+	input_train(1, "198.51.100.1", train, 97, 32);
+	assert_int_equal(esp.datagrams, 2);
+	assert_int_equal(ike.datagrams, 0);
+	assert_int_equal(strays.datagrams, 1);
+	assert_int_equal(strays.train[0].len, 32);
+	assert_int_equal(nm_get32(strays.first[0] + 4), 1);
+	/* Whoever it goes to counts it. */
+	stats = natmux_mux_stats(mux);
+	assert_int_equal(stats->rx[NATMUX_CLASS_ESP].datagrams, 2);
+	assert_int_equal(stats->rx[NATMUX_CLASS_IKE].datagrams, 0);
+	assert_int_equal(stats->rx[NATMUX_CLASS_KEEPALIVE].datagrams, 1);
+	assert_int_equal(drops_in_all(), 0);
+	assert_int_equal(events[NATMUX_EVENT_FLOW_OPENED], 0);
+	nm_mux_set_stray(mux, NULL, NULL);
+	input(1, "198.51.100.1", train + 64, 32);
+	assert_int_equal(strays.datagrams, 1);
+	assert_int_equal(stats->rx[NATMUX_CLASS_IKE].datagrams, 1);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -936,6 +983,7 @@ int main(void)
 		cmocka_unit_test(test_owner_begins_anywhere),
 		cmocka_unit_test(test_flow_counters),
 		cmocka_unit_test(test_tap),
+		cmocka_unit_test(test_strays_are_anothers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
