@@ -37,14 +37,16 @@ static void tell(struct natmux_esp *esp, const struct nm_sa *sa, const struct na
 }
 
 /*
- * What goes out to the peer follows what came in from it, as far as the policy lets it: an inbound SA
- * that waited for anybody may have a pair that knows where its peer is.
+ * What goes out to the peer follows what came in from it. An inbound SA that waited for anybody has
+ * moved without being asked whether it may: its pair, which knows where the peer is, learns from that
+ * which port a NAT has given it, but no address that its policy does not allow.
  */
 static void move_pair(struct natmux_esp *esp, const struct nm_sa *sa)
 {
 	struct nm_sa *pair = sa->reqid > 0 ? nm_sad_find_reqid(&esp->sad, sa->reqid) : NULL;
 
-	if (!pair || !may_move(sa, &pair->path.remote, &sa->path.remote))
+	if (!pair || (!is_same_ip(&pair->path.remote, &sa->path.remote) &&
+			     !may_move(sa, &pair->path.remote, &sa->path.remote)))
 		return;
 	pair->path = sa->path;
 	pair->path_ms = sa->path_ms;

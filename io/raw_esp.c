@@ -14,7 +14,7 @@
 enum {
 	MESSAGES = 32,
 	PACKET_MAX = 65536, /* of which only the pages in use count */
-	CONTROL = 64,       /* a traffic class and something to spare */
+	CONTROL = 96,       /* a traffic class, our address, and something to spare */
 	IP4_HEADER = 20,
 	IP4_FRAGMENT = 0x3fff, /* more to come, or an offset: RFC 791 3.1 */
 };
@@ -57,9 +57,15 @@ static int set_options(struct nm_raw_esp *raw, const struct nm_raw_esp_config *c
 		raw->sys->setsockopt(raw->fd, SOL_SOCKET, SO_BINDTODEVICE, config->device,
 			(socklen_t)strlen(config->device) + 1) < 0)
 		return open_failed(raw, "setsockopt(SO_BINDTODEVICE)");
-	/* IPv4 has the header in the packet; without the class ECN is not seen, and no more. */
-	if (is_v6(raw))
+	/*
+	 * IPv4 has the header in the packet. Without the class ECN is not seen, and no more; without
+	 * the address transport mode has no header to give back (RFC 4303 3.1.1).
+	 */
+	if (is_v6(raw)) {
 		(void)raw->sys->setsockopt(raw->fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
+		(void)raw->sys->setsockopt(
+			raw->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	}
 	if (buffer > 0 && raw->sys->setsockopt(
 				  raw->fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0)
 		(void)raw->sys->setsockopt(raw->fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
@@ -176,16 +182,35 @@ static bool strip_header(struct natmux_train *train)
 	return true;
 }
 
-static void read_class(struct msghdr *msg, struct natmux_train *train)
+static void read_class(const struct cmsghdr *c, struct natmux_train *train)
+{
+	int value;
+
+	if (c->cmsg_len < CMSG_LEN(sizeof(value)))
+		return;
+	memcpy(&value, CMSG_DATA(c), sizeof(value));
+	train->tos = (uint8_t)value;
+}
+
+static void read_local(const struct cmsghdr *c, struct natmux_train *train)
+{
+	struct in6_pktinfo info;
+
+	if (c->cmsg_len < CMSG_LEN(sizeof(info)))
+		return;
+	memcpy(&info, CMSG_DATA(c), sizeof(info));
+	memcpy(train->path.local.ip, &info.ipi6_addr, sizeof(train->path.local.ip));
+	if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr))
+		train->path.local.scope_id = info.ipi6_ifindex;
+}
+
+static void read_controls(struct msghdr *msg, struct natmux_train *train)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		int value;
-
-		if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_TCLASS ||
-			c->cmsg_len < CMSG_LEN(sizeof(value)))
-			continue;
-		memcpy(&value, CMSG_DATA(c), sizeof(value));
-		train->tos = (uint8_t)value;
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS)
+			read_class(c, train);
+		else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+			read_local(c, train);
 	}
 }
 
@@ -207,7 +232,7 @@ static bool take(struct nm_raw_esp *raw, struct mmsghdr *m, struct natmux_train 
 	/* A raw socket's sender has no port; IPv6 puts the protocol there. */
 	train.path.remote.port = 0;
 	if (is_v6(raw))
-		read_class(&m->msg_hdr, &train);
+		read_controls(&m->msg_hdr, &train);
 	if (m->msg_hdr.msg_flags & MSG_TRUNC || (!is_v6(raw) && !strip_header(&train))) {
 		raw->status.truncated++;
 		return false;
