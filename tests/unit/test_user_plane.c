@@ -380,6 +380,7 @@ int main(void)
 		cmocka_unit_test_setup(test_bypass, setup_fake),
 		cmocka_unit_test_setup(test_clock, setup_fake),
 		cmocka_unit_test_setup(test_open_fails, setup_fake),
+		cmocka_unit_test_setup(test_fewer_workers, setup_fake),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
