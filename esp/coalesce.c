@@ -15,7 +15,6 @@ enum {
 	TCP_CHECKSUM = 16,
 	UDP_LENGTH = 4,
 	UDP_CHECKSUM = 6,
-	IP4_DF = 0x4000,
 	ACK = 0x10,
 	PSH = 0x08,
 };
@@ -117,7 +116,11 @@ static bool is_same_flow(const struct nm_coalesce_slot *slot, const struct nm_in
 	       memcmp(slot->info.source, info->source, addrs_len) == 0;
 }
 
-/* Alike in all that cutting the super-packet would copy: TOS, TTL, DF and the number in a row. */
+/*
+ * Alike in all that cutting the super-packet would copy: TOS, TTL, DF and the number in a row. The
+ * kernel's GRO lets packets with DF have one number for all, too (RFC 6864: it means nothing then);
+ * a TUN device has no word for that, and cut again they would have others.
+ */
 static bool ip_fits(const struct nm_coalesce_slot *slot, const uint8_t *packet,
 	const struct nm_inner_info *info)
 {

@@ -24,7 +24,7 @@ struct nm_coalesce_slot {
 	uint16_t header_len;
 	uint32_t payload_len;   /* of all packets so far */
 	uint32_t next_sequence; /* TCP: of the segment that would fit */
-	uint16_t next_id;       /* IPv4 without DF: of the packet that would fit */
+	uint16_t next_id;       /* IPv4: of the packet that would fit */
 	uint32_t count;
 	bool is_closed; /* nothing may follow: a short segment, or PSH */
 };

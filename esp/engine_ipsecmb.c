@@ -15,23 +15,46 @@
 
 enum { HEADER = 8, IV = 8, ICV_MAX = 16 };
 
+/*
+ * An expanded key: this, and behind it what the cipher reads. Of GCM that is as much as this CPU's code
+ * writes there: a whole struct gcm_key_data would be 1 KiB for each SA, whatever the CPU.
+ */
 struct key {
-	union {
-		struct gcm_key_data gcm; /* aligned to 64, as key states are */
-		uint8_t chacha[32];
-	};
 	uint8_t salt[NM_SALT_LEN];
 	uint8_t gcm_key_len; /* 0: ChaCha20 */
 	uint8_t icv_len;
 	bool has_esn;
+	/* The library reads 16 octets at a time: of 64 the struct's own alignment is not needed. */
+	_Alignas(16) uint8_t cipher[];
 };
 
-/* What many SAs cost is what their keys take: a whole number of cache lines, and no pointers. */
-_Static_assert(sizeof(struct key) <= 1024, "a line more for every key");
+_Static_assert(sizeof(struct key) == 16, "all of GCM and this make whole cache lines");
+
+enum { CHACHA_BYTES = 32 };
+
+/* Octets of struct gcm_key_data that are in use on this CPU: its powers of the hash key are last. */
+static size_t gcm_bytes;
 
 /* The library's table of functions for this CPU: written once, then only read. */
 static IMB_MGR *functions;
 static pthread_once_t functions_once = PTHREAD_ONCE_INIT;
+
+/* What the expansion of a key leaves alone twice nobody reads either. */
+static size_t measure_gcm(const IMB_MGR *mgr)
+{
+	static const uint8_t key[32];
+	struct gcm_key_data data[2];
+	const uint8_t *a = (const uint8_t *)&data[0], *b = (const uint8_t *)&data[1];
+	size_t len = sizeof(data[0]);
+
+	memset(&data[0], 0x55, sizeof(data[0]));
+	memset(&data[1], 0xaa, sizeof(data[1]));
+	IMB_AES256_GCM_PRE(mgr, key, &data[0]);
+	IMB_AES256_GCM_PRE(mgr, key, &data[1]);
+	while (len > 0 && a[len - 1] != b[len - 1])
+		len--;
+	return (len + 15) / 16 * 16;
+}
 
 static void find_functions(void)
 {
@@ -41,10 +64,12 @@ static void find_functions(void)
 	if (!mgr)
 		return;
 	init_mb_mgr_auto(mgr, &arch);
-	if (imb_get_errno(mgr) == 0 && arch != IMB_ARCH_NOAESNI)
-		functions = mgr;
-	else
+	if (imb_get_errno(mgr) != 0 || arch == IMB_ARCH_NOAESNI) {
 		free_mb_mgr(mgr);
+		return;
+	}
+	gcm_bytes = measure_gcm(mgr);
+	functions = mgr;
 }
 
 static bool has_suite(enum natmux_suite suite)
@@ -55,10 +80,31 @@ static bool has_suite(enum natmux_suite suite)
 	return functions && (kind == NM_KIND_GCM || kind == NM_KIND_CHACHA);
 }
 
+static size_t cipher_bytes(const struct key *key)
+{
+	return key->gcm_key_len > 0 ? gcm_bytes : (size_t)CHACHA_BYTES;
+}
+
 static size_t key_size(enum natmux_suite suite)
 {
-	(void)suite;
-	return (sizeof(struct key) + 63) / 64 * 64;
+	size_t bytes = nm_suite_kind(suite) == NM_KIND_GCM ? gcm_bytes : (size_t)CHACHA_BYTES;
+
+	return (sizeof(struct key) + bytes + 63) / 64 * 64;
+}
+
+static int expand_gcm(struct key *key, const uint8_t *keymat)
+{
+	struct gcm_key_data data;
+
+	switch (key->gcm_key_len) {
+	case 16: IMB_AES128_GCM_PRE(functions, keymat, &data); break;
+	case 24: IMB_AES192_GCM_PRE(functions, keymat, &data); break;
+	case 32: IMB_AES256_GCM_PRE(functions, keymat, &data); break;
+	default: return NATMUX_EUNSUPPORTED;
+	}
+	memcpy(key->cipher, &data, gcm_bytes);
+	sodium_memzero(&data, sizeof(data));
+	return 0;
 }
 
 static int key_init(void *memory, enum natmux_suite suite, bool has_esn, const uint8_t *keymat)
@@ -70,21 +116,16 @@ static int key_init(void *memory, enum natmux_suite suite, bool has_esn, const u
 	key->icv_len = info->icv_len;
 	memcpy(key->salt, keymat + info->key_len, NM_SALT_LEN);
 	if (nm_suite_kind(suite) == NM_KIND_CHACHA) {
-		memcpy(key->chacha, keymat, sizeof(key->chacha));
+		memcpy(key->cipher, keymat, CHACHA_BYTES);
 		return 0;
 	}
 	key->gcm_key_len = info->key_len;
-	switch (info->key_len) {
-	case 16: IMB_AES128_GCM_PRE(functions, keymat, &key->gcm); return 0;
-	case 24: IMB_AES192_GCM_PRE(functions, keymat, &key->gcm); return 0;
-	case 32: IMB_AES256_GCM_PRE(functions, keymat, &key->gcm); return 0;
-	default: return NATMUX_EUNSUPPORTED;
-	}
+	return expand_gcm(key, keymat);
 }
 
 static void key_done(void *memory)
 {
-	sodium_memzero(memory, sizeof(struct key));
+	sodium_memzero(memory, sizeof(struct key) + cipher_bytes(memory));
 }
 
 /* What the cipher reads besides the text. */
@@ -128,16 +169,16 @@ static void run(const struct key *key, aes_gcm_enc_dec_t gcm, const struct nm_en
 	if (gcm) {
 		struct gcm_context_data context;
 
-		gcm(&key->gcm, &context, text, text, job->len, input->nonce, input->aad, aad_len,
-			icv, key->icv_len);
+		gcm((const void *)key->cipher, &context, text, text, job->len, input->nonce,
+			input->aad, aad_len, icv, key->icv_len);
 	} else {
 		struct chacha20_poly1305_context_data context;
 
 		functions->chacha20_poly1305_init(
-			key->chacha, &context, input->nonce, input->aad, aad_len);
+			key->cipher, &context, input->nonce, input->aad, aad_len);
 		(is_open ? functions->chacha20_poly1305_dec_update
 			 : functions->chacha20_poly1305_enc_update)(
-			key->chacha, &context, text, text, job->len);
+			key->cipher, &context, text, text, job->len);
 		functions->chacha20_poly1305_finalize(&context, icv, key->icv_len);
 	}
 }

@@ -6,6 +6,7 @@
  */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <string.h>
 #include <natmux/error.h>
 
@@ -17,12 +18,17 @@ enum { HEADER = 8 };
 
 struct key {
 	EVP_CIPHER_CTX *cipher[2]; /* sealing, opening */
-	struct nm_hmac hmac;
 	uint8_t salt[NM_SALT_LEN];
 	uint8_t iv_len, icv_len;
 	enum nm_suite_kind kind;
 	bool has_hmac, has_esn;
+	struct nm_hmac hmac; /* last: AEADs have no memory for it */
 };
+
+static size_t bytes_of(bool has_hmac)
+{
+	return has_hmac ? sizeof(struct key) : offsetof(struct key, hmac);
+}
 
 static bool has_suite(enum natmux_suite suite)
 {
@@ -31,8 +37,7 @@ static bool has_suite(enum natmux_suite suite)
 
 static size_t key_size(enum natmux_suite suite)
 {
-	(void)suite;
-	return (sizeof(struct key) + 63) / 64 * 64;
+	return (bytes_of(natmux_suite_get(suite)->auth_len > 0) + 63) / 64 * 64;
 }
 
 static const char *cipher_name(enum nm_suite_kind kind, size_t key_len)
@@ -72,6 +77,7 @@ static int key_init(void *memory, enum natmux_suite suite, bool has_esn, const u
 	struct key *key = memory;
 	int err = 0;
 
+	key->has_hmac = info->auth_len > 0;
 	key->kind = nm_suite_kind(suite);
 	key->iv_len = info->iv_len;
 	key->icv_len = info->icv_len;
@@ -79,7 +85,6 @@ static int key_init(void *memory, enum natmux_suite suite, bool has_esn, const u
 	memcpy(key->salt, keymat + info->key_len, info->salt_len);
 	if (info->key_len > 0)
 		err = init_ciphers(key, info, keymat);
-	key->has_hmac = info->auth_len > 0;
 	if (key->has_hmac)
 		nm_hmac_init(&key->hmac, keymat + info->key_len, info->auth_len);
 	return err;
@@ -91,7 +96,7 @@ static void key_done(void *memory)
 
 	EVP_CIPHER_CTX_free(key->cipher[0]);
 	EVP_CIPHER_CTX_free(key->cipher[1]);
-	OPENSSL_cleanse(key, sizeof(*key));
+	OPENSSL_cleanse(key, bytes_of(key->has_hmac));
 }
 
 static uint8_t *text_of(const struct key *key, const struct nm_engine_job *job)

@@ -75,6 +75,7 @@ static bool skip_extensions(
 		}
 		if (info->transport + size > info->len)
 			return false;
+		info->has_routing |= info->protocol == ROUTING;
 		info->protocol = header[0];
 		info->transport = (uint16_t)(info->transport + size);
 		/* What follows in a later fragment is data, whatever it looks like. */

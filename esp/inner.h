@@ -25,6 +25,7 @@ struct nm_inner_info {
 	uint8_t family;   /* enum natmux_family */
 	uint8_t protocol; /* of the layer above IP; of IPv6 behind its extension headers */
 	bool is_fragment; /* any but a whole packet */
+	bool has_routing; /* IPv6 with a routing header: its destination is not the last one */
 	bool has_ports;   /* TCP, UDP, UDP-Lite, SCTP, DCCP; not in a fragment but the first */
 	uint8_t tos;
 	uint16_t len;       /* of the packet, as its own header says */

@@ -107,6 +107,7 @@ static int make_key(
 	int err;
 
 	sa->keys = keys;
+	sa->key_bytes = (uint16_t)sa->engine->key_size(config->suite);
 	sa->key = nm_secret_take(keys);
 	if (!sa->key)
 		return NATMUX_ENOMEM;

@@ -33,7 +33,8 @@ struct nm_sa {
 	uint8_t direction; /* enum natmux_sa_direction */
 	uint8_t mode;      /* enum natmux_sa_mode */
 	bool has_esn;
-	uint16_t tfc_pad; /* as far as it fits the path: never more than tfc_wish */
+	uint16_t key_bytes; /* of `key` */
+	uint16_t tfc_pad;   /* as far as it fits the path: never more than tfc_wish */
 	const struct nm_engine *engine;
 	void *key; /* in `keys` */
 	struct nm_secret_pool *keys;

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <natmux/error.h>
 
-enum { CACHE_LINE = 64, KEY_BYTES = 1024 /* of the largest key that lies in one piece */ };
+enum { CACHE_LINE = 64 };
 
 int nm_sad_init(struct nm_sad *sad, uint32_t max, const uint8_t key[16])
 {
@@ -111,7 +111,7 @@ static void prefetch_rest(const struct nm_sa *sa)
 {
 	const struct nm_replay *replay = &sa->replay;
 
-	prefetch(sa->key, KEY_BYTES);
+	prefetch(sa->key, sa->key_bytes);
 	if (replay->size > 0)
 		__builtin_prefetch(&replay->ring[replay->top / NM_REPLAY_BITS & replay->mask]);
 }

@@ -78,6 +78,9 @@ static bool init_train(struct nm_split *split, const struct natmux_offload *offl
 	bool is_tcp = split->kind != NATMUX_OFFLOAD_UDP;
 	uint32_t transport_len = NM_UDP_LEN;
 
+	/* RFC 8200 8.1: the pseudo header has the last destination, which a routing header hides. */
+	if (info->has_routing)
+		return false;
 	if (split->kind > NATMUX_OFFLOAD_UDP || info->is_fragment || offload->segment == 0 ||
 		info->protocol != (is_tcp ? NM_PROTO_TCP : NM_PROTO_UDP))
 		return false;

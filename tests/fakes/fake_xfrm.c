@@ -198,11 +198,13 @@ static int delete_state(struct fake_xfrm *kernel, const struct nlmsghdr *request
 {
 	const struct xfrm_usersa_id id = id_in(request);
 	struct fake_xfrm_state *entry = find(kernel, &id);
+	struct fake_xfrm_state before; /* whose names and key the state borrows */
 	struct nm_xfrm_state state;
 
 	if (!entry)
 		return ESRCH;
-	state = decode(entry);
+	before = *entry;
+	state = decode(&before);
 	for (uint64_t i = 0; i < kernel->traffic; i++)
 		nm_xfrm_replay_mark(&state.replay, state.replay.in + 1);
 	state.replay.out += kernel->traffic;
@@ -264,6 +266,22 @@ static int store_policy(struct fake_xfrm *kernel, const struct nlmsghdr *request
 	return 0;
 }
 
+static int delete_policy(struct fake_xfrm *kernel, const struct nlmsghdr *request)
+{
+	const uint8_t *id = (const uint8_t *)request + 16;
+
+	for (size_t i = 0; i < FAKE_XFRM_POLICIES; i++) {
+		const uint8_t *other = kernel->policies[i].bytes + 16;
+
+		if (header_of(&kernel->policies[i])->nlmsg_len == 0 || memcmp(other, id, 56) != 0 ||
+			other[160] != id[60])
+			continue;
+		memset(&kernel->policies[i], 0, sizeof(kernel->policies[i]));
+		return 0;
+	}
+	return ENOENT;
+}
+
 static int work(struct fake_xfrm *kernel, const struct nlmsghdr *request)
 {
 	switch (request->nlmsg_type) {
@@ -277,6 +295,7 @@ static int work(struct fake_xfrm *kernel, const struct nlmsghdr *request)
 	}
 	case XFRM_MSG_NEWPOLICY:
 	case XFRM_MSG_UPDPOLICY: return store_policy(kernel, request);
+	case XFRM_MSG_DELPOLICY: return delete_policy(kernel, request);
 	}
 	return EOPNOTSUPP;
 }

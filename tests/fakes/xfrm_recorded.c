@@ -272,6 +272,19 @@ void xfrm_test_assert_same(
 	}
 }
 
+void xfrm_test_assert_selector(const struct nm_xfrm_selector *a, const struct nm_xfrm_selector *b)
+{
+	assert_true(natmux_addr_equal(&a->source.base, &b->source.base));
+	assert_true(natmux_addr_equal(&a->destination.base, &b->destination.base));
+	assert_int_equal(a->source.bits, b->source.bits);
+	assert_int_equal(a->destination.bits, b->destination.bits);
+	assert_int_equal(a->protocol, b->protocol);
+	assert_int_equal(a->source_port, b->source_port);
+	assert_int_equal(a->source_mask, b->source_mask);
+	assert_int_equal(a->destination_port, b->destination_port);
+	assert_int_equal(a->destination_mask, b->destination_mask);
+}
+
 struct natmux_addr xfrm_test_addr(const char *text)
 {
 	struct natmux_addr addr;

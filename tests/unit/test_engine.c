@@ -3,6 +3,9 @@
  * Which engine gets a suite, and whether the proof that it has to give can fail: every engine here
  * that gets something wrong is found out. Ledger rows E12, G4.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "esp_test.h"
 
 #include <natmux/error.h>
@@ -173,6 +176,12 @@ static int init_as_another(void *key, enum natmux_suite suite, bool has_esn, con
 	return nm_engine_openssl.key_init(key, taken_for, has_esn, keymat);
 }
 
+static size_t size_of_any(enum natmux_suite suite)
+{
+	(void)suite;
+	return nm_engine_openssl.key_size(NATMUX_SUITE_AES256_SHA512);
+}
+
 /* An ICV cut shorter begins alike, and nothing else does. */
 static bool begin_alike(int a, int b)
 {
@@ -185,6 +194,7 @@ static void test_suites_are_told_apart(void **state)
 
 	(void)state;
 	wrong.key_init = init_as_another;
+	wrong.key_size = size_of_any;
 	for (int i = 0; i < NATMUX_SUITE_COUNT; i++) {
 		for (int j = 0; j < NATMUX_SUITE_COUNT; j++) {
 			taken_for = (enum natmux_suite)j;
@@ -262,6 +272,73 @@ static void test_find(void **state)
 		assert_ptr_equal(nm_engine_find((enum natmux_suite)i), choice.of[i]);
 }
 
+/* A key in front of a page that nobody may touch: no engine reads behind what it has asked for. */
+static void test_keys_end(void **state)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	uint8_t *pages = mmap(
+		NULL, 2 * (size_t)page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	assert_int_equal(mprotect(pages + page, (size_t)page, PROT_NONE), 0);
+	for (size_t i = 0; i < NM_ENGINES_MAX; i++) {
+		const struct nm_engine *engine = esp_engines[i];
+
+		for (int n = 0; n < NATMUX_SUITE_COUNT; n++) {
+			enum natmux_suite suite = (enum natmux_suite)n;
+			static uint8_t packet[10000];
+			uint8_t *key;
+
+			if (!engine->has_suite(suite))
+				continue;
+			key = pages + page - engine->key_size(suite);
+			memset(key, 0, engine->key_size(suite));
+			assert_int_equal(engine->key_init(key, suite, true, esp_keymat()), 0);
+			for (uint32_t len = 16; len <= 9600; len += len < 1200 ? 16 : 400) {
+				struct nm_engine_job job = {.packet = packet, .len = len};
+
+				engine->seal(key, &job, 1);
+				engine->open(key, &job, 1);
+				assert_true(job.is_good);
+			}
+			engine->key_done(key);
+		}
+	}
+	munmap(pages, 2 * (size_t)page);
+}
+
+/* What an SA may take beside its anti-replay window; libcrypto's own memory is not in it. */
+static size_t most_bytes(const struct nm_engine *engine, enum natmux_suite suite)
+{
+	/* Its code for AVX-512 keeps 48 powers of the hash key, that for SSE and AVX 16 blocks. */
+	if (engine == &nm_engine_ipsecmb && suite <= NATMUX_SUITE_AES256GCM8)
+		return 1664;
+	/* Round keys of AES-256, and room of libsodium's own. */
+	if (engine == &nm_engine_sodium)
+		return 1216;
+	/* Two states of SHA-512. */
+	return natmux_suite_get(suite)->auth_len > 0 ? 1152 : 1024;
+}
+
+static void test_memory_of_an_sa(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < NM_ENGINES_MAX; i++) {
+		for (int n = 0; n < NATMUX_SUITE_COUNT; n++) {
+			enum natmux_suite suite = (enum natmux_suite)n;
+			size_t bytes = sizeof(struct nm_sa) + sizeof(struct nm_sequence);
+
+			if (!esp_engines[i]->has_suite(suite))
+				continue;
+			bytes += esp_engines[i]->key_size(suite);
+			print_message("%s by %s: %zu octets\n", natmux_suite_get(suite)->name,
+				esp_engines[i]->name, bytes);
+			assert_in_range(bytes, 256, most_bytes(esp_engines[i], suite));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -273,6 +350,8 @@ int main(void)
 		cmocka_unit_test(test_suites_are_told_apart),
 		cmocka_unit_test(test_key_states),
 		cmocka_unit_test(test_suites),
+		cmocka_unit_test(test_keys_end),
+		cmocka_unit_test(test_memory_of_an_sa),
 	};
 
 	if (sodium_init() < 0)

@@ -383,7 +383,8 @@ static int fail_key_init(void *key, enum natmux_suite suite, bool has_esn, const
 static void test_key_fails(void **state)
 {
 	struct nm_engine failing = nm_engine_openssl;
-	struct nm_secret_pool *pool = nm_secret_pool_new(nm_engine_openssl.key_size(0));
+	struct nm_secret_pool *pool =
+		nm_secret_pool_new(nm_engine_openssl.key_size(NATMUX_SUITE_AES128_SHA256));
 	struct nm_sequence *sequence = nm_sequence_new(0, false);
 	struct natmux_sa_config config;
 	struct nm_sa *sa = NULL;

@@ -513,6 +513,32 @@ static void test_lies(void **state)
 	}
 }
 
+/* A routing header hides the destination that belongs to the sum: such a train is refused. */
+static void test_routing_header(void **state)
+{
+	static uint8_t bytes[4000];
+	struct natmux_inner inner = {.data = bytes};
+	struct inner_spec spec = inner_spec(6, 17);
+	struct nm_split split;
+
+	(void)state;
+	spec.ip_options = 8;
+	spec.payload_len = 2000;
+	inner.len = (uint32_t)inner_build(&spec, bytes);
+	inner.offload = (struct natmux_offload){.kind = NATMUX_OFFLOAD_UDP,
+		.needs_checksum = 1,
+		.header_len = 56,
+		.segment = 1000,
+		.checksum_start = 48,
+		.checksum_offset = 6};
+	assert_true(nm_split_init(&split, &inner));
+	bytes[6] = 43;
+	assert_false(nm_split_init(&split, &inner));
+	/* Alone it is somebody else's sum, and passes. */
+	inner.offload = (struct natmux_offload){0};
+	assert_true(nm_split_init(&split, &inner));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,6 +553,7 @@ int main(void)
 		cmocka_unit_test(test_single_checksums),
 		cmocka_unit_test(test_checksum_inside_a_tunnel),
 		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_routing_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

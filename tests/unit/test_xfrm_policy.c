@@ -219,7 +219,7 @@ static void test_decode(void **state)
 		assert_memory_equal(&got.limits, &want.limits, sizeof(got.limits));
 		assert_memory_equal(&got.mark, &want.mark, sizeof(got.mark));
 		assert_int_equal(got.if_id, want.if_id);
-		assert_memory_equal(&got.selector, &want.selector, sizeof(got.selector));
+		xfrm_test_assert_selector(&got.selector, &want.selector);
 		assert_int_equal(got.templates_len, want.templates_len);
 		for (size_t t = 0; t < got.templates_len; t++)
 			assert_template(&got.templates[t], &want.templates[t]);

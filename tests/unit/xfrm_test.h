@@ -41,6 +41,8 @@ struct nlmsghdr *xfrm_test_find(
 void xfrm_test_assert_same(
 	const struct nlmsghdr *made, const struct nlmsghdr *recorded, size_t fixed_len);
 
+void xfrm_test_assert_selector(const struct nm_xfrm_selector *a, const struct nm_xfrm_selector *b);
+
 struct natmux_addr xfrm_test_addr(const char *text);
 
 #endif

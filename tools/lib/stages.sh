@@ -177,7 +177,7 @@ stage_uml() {
 	local name
 
 	check configure setup_gcc && check build compile build || return
-	for name in esp_kernel esp_live; do
+	for name in esp_kernel esp_live xfrm; do
 		check_lines $name tests/uml/$name.sh build
 	done
 }
