@@ -7,6 +7,22 @@
 #include <libmnl/libmnl.h>
 #include <natmux/error.h>
 
+const struct nlmsghdr *nm_xfrm_message_take(const void **bytes, size_t *left)
+{
+	const struct nlmsghdr *message = *bytes;
+	size_t padded;
+
+	if (*left < sizeof(*message) || message->nlmsg_len < sizeof(*message) ||
+		message->nlmsg_len > *left)
+		return NULL;
+	padded = MNL_ALIGN((size_t)message->nlmsg_len);
+	if (padded > *left)
+		padded = *left; /* the last one may be without its padding */
+	*bytes = (const uint8_t *)*bytes + padded;
+	*left -= padded;
+	return message;
+}
+
 int nm_xfrm_fixed_get(const struct nlmsghdr *message, void *fixed, size_t len)
 {
 	if (message->nlmsg_len < MNL_NLMSG_HDRLEN + len)

@@ -17,6 +17,13 @@ struct nm_xfrm_attributes {
 	const struct nlattr *of[NM_XFRMA_END];
 };
 
+/*
+ * Takes the next message off `*bytes`, of which `*left` octets were received; NULL at their end, or
+ * (with `*left` not 0) when what is left is no message. Not mnl_nlmsg_ok(), which takes a length of
+ * 2^31 and above for a negative one, and lets it pass.
+ */
+const struct nlmsghdr *nm_xfrm_message_take(const void **bytes, size_t *left);
+
 /* Copies the fixed part of a message. NATMUX_ETRUNCATED. */
 int nm_xfrm_fixed_get(const struct nlmsghdr *message, void *fixed, size_t len);
 

@@ -3,7 +3,6 @@
 #include "xfrm/session.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <libmnl/libmnl.h>
@@ -12,7 +11,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/secret.h"
-#include "xfrm/kernel.h"
+#include "xfrm/attribute.h"
 #include "xfrm/policy_message.h"
 
 enum {
@@ -356,14 +355,11 @@ static void take_message(
 void nm_xfrm_session_input(
 	struct nm_xfrm_session *session, const void *bytes, size_t len, uint64_t now_ms)
 {
-	const struct nlmsghdr *message = bytes;
-	int left = len > INT_MAX ? 0 : (int)len;
+	const struct nlmsghdr *message;
 
-	while (mnl_nlmsg_ok(message, left)) {
+	while ((message = nm_xfrm_message_take(&bytes, &len)) != NULL)
 		take_message(session, message, now_ms);
-		message = mnl_nlmsg_next(message, &left);
-	}
-	session->status.malformed += left > 0;
+	session->status.malformed += len > 0;
 	pump(session, now_ms);
 }
 

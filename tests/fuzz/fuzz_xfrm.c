@@ -6,9 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <libmnl/libmnl.h>
 #include "xfrm/ack.h"
-#include "xfrm/kernel.h"
+#include "xfrm/attribute.h"
 #include "xfrm/policy_message.h"
 #include "xfrm/session.h"
 #include "xfrm/stat.h"
@@ -118,21 +117,21 @@ static void one_session(const void *bytes, size_t len)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
+	const struct nlmsghdr *message;
 	struct nm_xfrm_stat stat;
-	struct nlmsghdr *message;
+	const void *at;
 	uint8_t *copy;
-	int left = (int)len;
+	size_t left = len;
 
 	if (len > 65536)
 		return 0;
 	(void)nm_xfrm_stat_parse((const char *)data, len, &stat);
-	copy = malloc(len > 0 ? len : 1); /* aligned, and exactly as long as it says */
+	at = copy = malloc(len > 0 ? len : 1); /* aligned, and exactly as long as it says */
 	if (!copy)
 		return 0;
 	if (len > 0)
 		memcpy(copy, data, len);
-	for (message = (void *)copy; mnl_nlmsg_ok(message, left);
-		message = mnl_nlmsg_next(message, &left))
+	while ((message = nm_xfrm_message_take(&at, &left)) != NULL)
 		one_message(message);
 	one_session(copy, len);
 	free(copy);

@@ -397,10 +397,14 @@ static void test_broken_input(void **state)
 	nm_xfrm_session_input(session, bytes, 64, 0); /* length 0 */
 	header->nlmsg_len = 65;
 	nm_xfrm_session_input(session, bytes, 64, 0);
+	header->nlmsg_len = 0x80000010; /* negative, for who takes it for an int */
+	nm_xfrm_session_input(session, bytes, 64, 0);
+	header->nlmsg_len = UINT32_MAX;
+	nm_xfrm_session_input(session, bytes, 64, 0);
 	header->nlmsg_len = 16;
 	header->nlmsg_type = XFRM_MSG_NEWSA;
 	nm_xfrm_session_input(session, bytes, 16, 0);
-	assert_int_equal(nm_xfrm_session_status(session)->malformed, 18);
+	assert_int_equal(nm_xfrm_session_status(session)->malformed, 20);
 	header->nlmsg_type = XFRM_MSG_REPORT;
 	nm_xfrm_session_input(session, bytes, 16, 0);
 	assert_int_equal(nm_xfrm_session_status(session)->unknown, 1);
