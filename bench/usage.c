@@ -48,8 +48,10 @@ uint64_t nm_usage_busy_ticks(const char *line)
 {
 	uint64_t user, nice, system, interrupts, softirqs;
 
-	if (sscanf(line, "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %*u %*u %" SCNu64 " %" SCNu64,
-		    &user, &nice, &system, &interrupts, &softirqs) != 5)
+	/* "cpu0" is one processor. */
+	if (strncmp(line, "cpu ", 4) != 0 ||
+		sscanf(line + 4, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %*u %*u %" SCNu64 " %" SCNu64,
+			&user, &nice, &system, &interrupts, &softirqs) != 5)
 		return 0;
 	return user + nice + system + interrupts + softirqs;
 }
