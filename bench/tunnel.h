@@ -23,6 +23,8 @@ struct nm_tunnel_kind {
 	const char *(*missing)(const struct nm_tunnel_setup *setup);
 	/* Brings it up; its processes are the lab's children. 0 or NATMUX_E…, said on stderr. */
 	int (*start)(struct nm_lab *lab, const struct nm_tunnel_setup *setup);
+	/* Packets that have come out at B so far; NULL, or below zero: not known. */
+	double (*carried)(struct nm_lab *lab);
 };
 
 enum {
@@ -43,6 +45,9 @@ extern const struct nm_tunnel_kind nm_tunnel_plain, nm_tunnel_natmux, nm_tunnel_
 extern const struct nm_tunnel_kind nm_tunnel_libipsec, nm_tunnel_wireguard, nm_tunnel_openvpn;
 extern const struct nm_tunnel_kind nm_tunnel_xfrm, nm_tunnel_kernel;
 
+/* What `ip -s xfrm state get` says of the packets of a state; -1: nothing. */
+double nm_tunnel_state_packets(const char *text);
+
 /* Starts it with the side's file "natmux.conf". NATMUX_ESYSTEM. */
 int nm_tunnel_spawn_natmuxd(
 	struct nm_lab *lab, enum nm_lab_side side, const struct nm_tunnel_setup *setup);
@@ -61,6 +66,7 @@ struct nm_tunnel_sample {
 	double bits, packets, loss; /* as struct nm_load_result */
 	double cpu_s[NM_LAB_SIDES]; /* of the gateways */
 	double machine_s;           /* of all that ran, kernel and iperf3 as well */
+	double carried; /* packets that came out, iperf3's socket full or not; 0: unknown */
 	double seconds;
 	uint64_t resident; /* bytes, of the larger gateway, afterwards */
 };
@@ -109,11 +115,12 @@ enum nm_tunnel_figure {
 	NM_TUNNEL_CPU,         /* seconds of both gateways in one second */
 	NM_TUNNEL_PER_CPU,     /* Gbit per CPU second of both gateways */
 	NM_TUNNEL_MACHINE,     /* seconds of all that ran in one second */
-	NM_TUNNEL_PER_MACHINE, /* Gbit of TCP, thousand datagrams, by such a second */
+	NM_TUNNEL_CARRIED,     /* thousand packets that came out in one second */
+	NM_TUNNEL_PER_MACHINE, /* the same by a second of all that ran */
 	/* The same of another kind in the same round. */
 	NM_TUNNEL_OF_PLAIN,        /* rate */
 	NM_TUNNEL_OF_ONE,          /* rate, of NM_TUNNEL_NATMUX */
-	NM_TUNNEL_OF_XFRM,         /* rate */
+	NM_TUNNEL_OF_XFRM,         /* NM_TUNNEL_CARRIED */
 	NM_TUNNEL_MACHINE_OF_XFRM, /* NM_TUNNEL_PER_MACHINE */
 	NM_TUNNEL_OF_LIBIPSEC,     /* NM_TUNNEL_PER_CPU */
 };

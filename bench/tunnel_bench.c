@@ -79,6 +79,14 @@ static void read_cpu(const struct nm_tunnel_bench *bench, size_t kind, double cp
 		cpu_s[i % NM_LAB_SIDES] += nm_usage_process_s(bench->labs[kind].children[i]);
 }
 
+/* Packets that have come out of it; below zero: not known. */
+static double read_carried(struct nm_tunnel_bench *bench, size_t kind)
+{
+	const struct nm_tunnel_kind *ops = nm_tunnel_kinds[kind];
+
+	return ops->carried ? ops->carried(&bench->labs[kind]) : -1;
+}
+
 static int measure(struct nm_tunnel_bench *bench, size_t kind,
 	const struct nm_tunnel_traffic *traffic, struct nm_tunnel_sample *sample)
 {
@@ -91,6 +99,7 @@ static int measure(struct nm_tunnel_bench *bench, size_t kind,
 		.congestion = bench->congestion,
 	};
 	double before[NM_LAB_SIDES], after[NM_LAB_SIDES], machine_s;
+	double carried = read_carried(bench, kind);
 	struct nm_load_result result;
 	int err;
 
@@ -101,6 +110,7 @@ static int measure(struct nm_tunnel_bench *bench, size_t kind,
 		return err;
 	machine_s = nm_usage_machine_s() - machine_s;
 	read_cpu(bench, kind, after);
+	carried = carried >= 0 ? read_carried(bench, kind) - carried : 0;
 	*sample = (struct nm_tunnel_sample){
 		.is_known = true,
 		.bits = result.bits,
@@ -108,6 +118,7 @@ static int measure(struct nm_tunnel_bench *bench, size_t kind,
 		.loss = result.loss,
 		.cpu_s = {after[NM_LAB_A] - before[NM_LAB_A], after[NM_LAB_B] - before[NM_LAB_B]},
 		.machine_s = machine_s,
+		.carried = carried,
 		.seconds = result.seconds,
 	};
 	for (size_t i = 0; i < bench->gateways[kind]; i++) {
@@ -215,18 +226,20 @@ static double per_cpu(const struct nm_tunnel_sample *sample)
 static double plain_figure(
 	const struct nm_tunnel_sample *sample, size_t traffic, enum nm_tunnel_figure figure)
 {
-	double rate = rate_of(sample, traffic);
-
 	if (!sample->is_known)
 		return -1;
 	switch (figure) {
-	case NM_TUNNEL_RATE: return rate;
+	case NM_TUNNEL_RATE: return rate_of(sample, traffic);
 	case NM_TUNNEL_LOSS: return sample->loss * 100;
 	case NM_TUNNEL_CPU: return cpu_of(sample) / sample->seconds;
 	case NM_TUNNEL_PER_CPU: return cpu_of(sample) > 0 ? per_cpu(sample) : -1;
 	case NM_TUNNEL_MACHINE: return sample->machine_s / sample->seconds;
+	case NM_TUNNEL_CARRIED:
+		return sample->carried > 0 ? sample->carried / 1e3 / sample->seconds : -1;
 	case NM_TUNNEL_PER_MACHINE:
-		return sample->machine_s > 0 ? rate * sample->seconds / sample->machine_s : -1;
+		return sample->carried > 0 && sample->machine_s > 0
+			       ? sample->carried / 1e3 / sample->machine_s
+			       : -1;
 	case NM_TUNNEL_OF_PLAIN:
 	case NM_TUNNEL_OF_ONE:
 	case NM_TUNNEL_OF_XFRM:
@@ -243,7 +256,7 @@ static const struct {
 } ratios[] = {
 	[NM_TUNNEL_OF_PLAIN] = {true, NM_TUNNEL_RATE, NM_TUNNEL_PLAIN},
 	[NM_TUNNEL_OF_ONE] = {true, NM_TUNNEL_RATE, NM_TUNNEL_NATMUX},
-	[NM_TUNNEL_OF_XFRM] = {true, NM_TUNNEL_RATE, NM_TUNNEL_XFRM},
+	[NM_TUNNEL_OF_XFRM] = {true, NM_TUNNEL_CARRIED, NM_TUNNEL_XFRM},
 	[NM_TUNNEL_MACHINE_OF_XFRM] = {true, NM_TUNNEL_PER_MACHINE, NM_TUNNEL_XFRM},
 	[NM_TUNNEL_OF_LIBIPSEC] = {true, NM_TUNNEL_PER_CPU, NM_TUNNEL_LIBIPSEC},
 };

@@ -9,6 +9,8 @@
 #include <linux/udp.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <natmux/error.h>
@@ -51,6 +53,34 @@ static int add_inner(struct nm_lab *lab, enum nm_lab_side side)
 static int ping_inner(struct nm_lab *lab)
 {
 	return nm_lab_wait(lab, NM_LAB_A, "ping -q -c 1 -W 1 " NM_LAB_INNER_B, PING_MS);
+}
+
+/*
+ * What iperf3 counts is not what a tunnel carries: its sender does not care, and a slower tunnel only
+ * means fewer datagrams for which its receiver has no room.
+ */
+double nm_tunnel_state_packets(const char *text)
+{
+	const char *current = strstr(text, "lifetime current:");
+	unsigned long long packets;
+
+	if (!current ||
+		sscanf(current, "lifetime current: %*u(bytes), %llu(packets)", &packets) != 1)
+		return -1;
+	return (double)packets;
+}
+
+static double carried(struct nm_lab *lab)
+{
+	char command[128], *text;
+	double packets;
+
+	snprintf(command, sizeof(command), "ip -s xfrm state get src %s dst %s proto esp spi %d",
+		NM_LAB_WIRE_A, NM_LAB_WIRE_B, SPI_AB);
+	text = nm_lab_read(lab, NM_LAB_B, command);
+	packets = text ? nm_tunnel_state_packets(text) : -1;
+	free(text);
+	return packets;
 }
 
 /* States and policies of ip(8). */
@@ -124,6 +154,7 @@ const struct nm_tunnel_kind nm_tunnel_xfrm = {
 	.target = NM_LAB_INNER_B,
 	.missing = xfrm_missing,
 	.start = xfrm_start,
+	.carried = carried,
 };
 
 /* natmuxd, which has the port and steers ESP to XFRM. */
@@ -178,4 +209,5 @@ const struct nm_tunnel_kind nm_tunnel_kernel = {
 	.target = NM_LAB_INNER_B,
 	.missing = kernel_missing,
 	.start = kernel_start,
+	.carried = carried,
 };

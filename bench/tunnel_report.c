@@ -7,8 +7,8 @@
 
 #include "bench/stopwatch.h"
 
-/* What all tables begin with. */
-enum { TRAFFIC, OFFLOADS, TUNNEL, RATE, UNIT, OF_BASELINE, LOSS, SHARED };
+/* What all tables begin with; the first figure after the rate is each one's own. */
+enum { TRAFFIC, OFFLOADS, TUNNEL, RATE, UNIT, FIRST, LOSS, SHARED };
 
 #define SHARED_COLUMNS                                                                             \
 	[TRAFFIC] = {"traffic", "traffic", NM_FIELD_TEXT, 0},                                      \
@@ -37,6 +37,7 @@ struct view {
 /* ESP in user space. */
 
 enum {
+	USER_OF_PLAIN = FIRST,
 	USER_CPU = SHARED,
 	USER_PER_CPU,
 	USER_OF_LIBIPSEC,
@@ -49,7 +50,7 @@ enum {
 
 static const struct nm_column user_columns[USER_COUNT] = {
 	SHARED_COLUMNS,
-	[OF_BASELINE] = {"of_plain", "of plain", NM_FIELD_SPREAD, 2},
+	[USER_OF_PLAIN] = {"of_plain", "of plain", NM_FIELD_SPREAD, 2},
 	[USER_CPU] = {"cpu", "CPUs busy", NM_FIELD_SPREAD, 2},
 	[USER_PER_CPU] = {"gbit_per_cpu_s", "Gbit per CPU s", NM_FIELD_SPREAD, 2},
 	[USER_OF_LIBIPSEC] = {"of_libipsec", "times libipsec", NM_FIELD_SPREAD, 1},
@@ -61,7 +62,7 @@ static const struct nm_column user_columns[USER_COUNT] = {
 
 static const struct figure user_figures[] = {
 	{RATE, NM_TUNNEL_RATE},
-	{OF_BASELINE, NM_TUNNEL_OF_PLAIN},
+	{USER_OF_PLAIN, NM_TUNNEL_OF_PLAIN},
 	{LOSS, NM_TUNNEL_LOSS},
 	{USER_CPU, NM_TUNNEL_CPU},
 	{USER_PER_CPU, NM_TUNNEL_PER_CPU},
@@ -104,7 +105,7 @@ static void finish_user(struct nm_field *fields, const struct nm_tunnel_bench *b
 		fields[USER_OF_ONE].spread.n = 0;
 	if (kind != NM_TUNNEL_NATMUX)
 		return;
-	set_goal(&fields[USER_GOAL], user_goals[traffic][offloads], &fields[OF_BASELINE].spread);
+	set_goal(&fields[USER_GOAL], user_goals[traffic][offloads], &fields[USER_OF_PLAIN].spread);
 	if (!nm_tunnel_traffics[traffic].is_udp)
 		set_goal(
 			&fields[USER_GOAL_CPU], GOAL_OF_LIBIPSEC, &fields[USER_OF_LIBIPSEC].spread);
@@ -113,7 +114,9 @@ static void finish_user(struct nm_field *fields, const struct nm_tunnel_bench *b
 /* ESP in the kernel. */
 
 enum {
-	KERNEL_MACHINE = SHARED,
+	KERNEL_CARRIED = FIRST,
+	KERNEL_OF_XFRM = SHARED,
+	KERNEL_MACHINE,
 	KERNEL_PER_MACHINE,
 	KERNEL_MACHINE_OF_XFRM,
 	KERNEL_GATEWAYS,
@@ -124,18 +127,20 @@ enum {
 
 static const struct nm_column kernel_columns[KERNEL_COUNT] = {
 	SHARED_COLUMNS,
-	[OF_BASELINE] = {"of_xfrm", "of ip xfrm", NM_FIELD_SPREAD, 3},
+	[KERNEL_CARRIED] = {"carried", "kpps carried", NM_FIELD_SPREAD, 2},
+	[KERNEL_OF_XFRM] = {"of_xfrm", "of ip xfrm", NM_FIELD_SPREAD, 3},
 	[KERNEL_MACHINE] = {"machine_cpu", "CPUs busy", NM_FIELD_SPREAD, 2},
-	[KERNEL_PER_MACHINE] = {"per_machine_s", "per CPU s", NM_FIELD_SPREAD, 2},
-	[KERNEL_MACHINE_OF_XFRM] = {"machine_of_xfrm", "per CPU s, of ip xfrm", NM_FIELD_SPREAD, 3},
+	[KERNEL_PER_MACHINE] = {"per_machine_s", "k per CPU s", NM_FIELD_SPREAD, 2},
+	[KERNEL_MACHINE_OF_XFRM] = {"machine_of_xfrm", "of ip xfrm", NM_FIELD_SPREAD, 3},
 	[KERNEL_GATEWAYS] = {"cpu", "natmuxd's CPUs", NM_FIELD_SPREAD, 2},
-	[KERNEL_GOAL] = {"goal", "goal, received", NM_FIELD_GOAL, 0},
+	[KERNEL_GOAL] = {"goal", "goal, carried", NM_FIELD_GOAL, 0},
 	[KERNEL_GOAL_MACHINE] = {"goal_machine", "goal, per CPU s", NM_FIELD_GOAL, 0},
 };
 
 static const struct figure kernel_figures[] = {
 	{RATE, NM_TUNNEL_RATE},
-	{OF_BASELINE, NM_TUNNEL_OF_XFRM},
+	{KERNEL_CARRIED, NM_TUNNEL_CARRIED},
+	{KERNEL_OF_XFRM, NM_TUNNEL_OF_XFRM},
 	{LOSS, NM_TUNNEL_LOSS},
 	{KERNEL_MACHINE, NM_TUNNEL_MACHINE},
 	{KERNEL_PER_MACHINE, NM_TUNNEL_PER_MACHINE},
@@ -153,7 +158,7 @@ static void finish_kernel(struct nm_field *fields, const struct nm_tunnel_bench 
 	(void)traffic;
 	if (kind != NM_TUNNEL_KERNEL)
 		return;
-	set_goal(&fields[KERNEL_GOAL], GOAL_OF_XFRM, &fields[OF_BASELINE].spread);
+	set_goal(&fields[KERNEL_GOAL], GOAL_OF_XFRM, &fields[KERNEL_OF_XFRM].spread);
 	set_goal(
 		&fields[KERNEL_GOAL_MACHINE], GOAL_OF_XFRM, &fields[KERNEL_MACHINE_OF_XFRM].spread);
 }

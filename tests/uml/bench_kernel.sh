@@ -42,6 +42,7 @@ for name in tcp udp; do
 done
 tap_is "1 Mbit/s at least" "$(rows tcp '.rate.median > 0.001')" -eq 2
 tap_is "a hundred datagrams a second" "$(rows udp '.rate.median > 0.1')" -eq 2
+tap_is "none of which came by another way" "$(rows udp '.carried.median >= .rate.median')" -eq 2
 tap_is "its folders are gone" "$(find "$TMPDIR" -mindepth 1 | wc -l)" -eq 0
 tap_is "no natmuxd runs on" "$(pgrep -c -f "^$NATMUX_BUILD/daemon/natmuxd -c $TMPDIR" || true)" -eq 0
 tap "we are where we were" test "$before" = "$(readlink /proc/self/ns/net)"
