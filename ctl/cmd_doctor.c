@@ -90,7 +90,6 @@ json_t *nm_ctl_report_json(const struct nm_doctor_report *report)
 		json_t *json = row_json(&mode->row);
 
 		json_object_set_new(json, "kind", json_string(mode->kind));
-		json_object_set_new(json, "built", json_boolean(mode->is_built));
 		json_object_set_new(json, "machine_allows", json_boolean(mode->machine_allows));
 		json_array_append_new(modes, json);
 	}

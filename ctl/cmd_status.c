@@ -158,6 +158,18 @@ static void print_words(struct nm_ctl *ctl, const char *before, const json_t *li
 	}
 }
 
+static void print_steering(struct nm_ctl *ctl, const json_t *steering)
+{
+	if (!json_is_object(steering))
+		return;
+	if (nm_get_bool(steering, "steered"))
+		nm_print(ctl, "  %-14s ESP stays in the kernel; what comes here goes back by %s\n",
+			"steering", nm_get_text(steering, "tun"));
+	else
+		nm_print(ctl, "  %-14s off, all ESP goes through here and back by %s: %s\n",
+			"steering", nm_get_text(steering, "tun"), nm_get_text(steering, "why"));
+}
+
 static void print_kernel_plane(struct nm_ctl *ctl, const json_t *plane)
 {
 	if (!json_is_object(plane))
@@ -189,6 +201,7 @@ void nm_ctl_print_status(struct nm_ctl *ctl, const json_t *result)
 	print_join(ctl, json_object_get(result, "join"));
 	print_user_plane(ctl, json_object_get(result, "user_plane"));
 	print_kernel_plane(ctl, json_object_get(result, "kernel_plane"));
+	print_steering(ctl, json_object_get(result, "steering"));
 	print_all_mapped(ctl, json_object_get(result, "mapped"));
 	fputc('\n', ctl->out);
 	if (has_workers)

@@ -93,10 +93,9 @@ struct nm_doctor_row {
 	char fix[NM_DOCTOR_TEXT]; /* what to do; "" when there is nothing to be done */
 };
 
-/* A way to run natmux. NM_VERDICT_NO with is_built false: this version does not have it yet. */
+/* A way to run natmux. */
 struct nm_doctor_mode {
 	const char *kind; /* "attach", "handoff", "esp" */
-	bool is_built;
 	bool machine_allows;
 	struct nm_doctor_row row;
 };

@@ -143,9 +143,9 @@ static void say_remedy(
 	const struct nm_doctor_facts *facts, const struct nm_doctor_holder *holder, char *fix)
 {
 	if (holder && strncmp(holder->name, "charon", 6) == 0)
-		nm_doctor_say(fix, "let charon listen elsewhere: charon.port_nat_t = 14500 in "
-				   "strongswan.conf, "
-				   "and handoff = relay");
+		nm_doctor_say(fix, "attach = join; or let charon listen elsewhere: "
+				   "charon.port_nat_t = 14500 in strongswan.conf, and handoff = "
+				   "relay");
 	else if (holder && holder->pid == 0)
 		nm_doctor_say(fix, "run natmuxctl doctor as root to see who it is");
 	else
@@ -424,8 +424,8 @@ static void judge_kernel_esp(const struct nm_doctor_facts *facts, struct nm_doct
 					"its plugin kernel-libipsec");
 }
 
-/* What only later versions of natmux will use: told, never a reason to worry now. */
-static void judge_later(
+/* What only some ways to run natmux use: told here, judged with them. */
+static void judge_feature(
 	struct nm_doctor_report *report, const char *name, const struct nm_doctor_probe *probe)
 {
 	struct nm_doctor_row *row = add(report, name, NM_VERDICT_OK);
@@ -455,7 +455,7 @@ void nm_doctor_judge(const struct nm_doctor_facts *facts, struct nm_doctor_repor
 	judge_ipv6(facts, report);
 	judge_bypass(facts, report);
 	judge_kernel_esp(facts, report);
-	judge_later(report, "steering", &facts->steering);
-	judge_later(report, "pidfd-getfd", &facts->pidfd_getfd);
+	judge_feature(report, "steering", &facts->steering);
+	judge_feature(report, "pidfd-getfd", &facts->pidfd_getfd);
 	nm_doctor_judge_modes(facts, report);
 }

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Which ways to run natmux will work on this machine: attach modes, handoffs, ESP planes. A way
- * that this version does not have is judged too, so that one sees what the machine would allow.
- */
+/* Which ways to run natmux will work on this machine: attach modes, handoffs, ESP planes. */
 #include "ctl/doctor.h"
 
 #include <errno.h>
@@ -11,17 +8,15 @@
 #include <linux/capability.h>
 #include "dispatcher/handoff_inject.h"
 
-#define LATER       "this version of natmux does not have it: it needs a later natmux"
 #define SEE_TUN     "no TUN device can be made, see tun above"
-#define NOT_TRIED   "not built; whether this machine would allow it was not tried"
 #define NO_STEERING "SO_ATTACH_REUSEPORT_CBPF is refused here"
 
 static struct nm_doctor_mode *add(
-	struct nm_doctor_report *report, const char *kind, const char *name, bool is_built)
+	struct nm_doctor_report *report, const char *kind, const char *name)
 {
 	struct nm_doctor_mode *mode = &report->modes[report->modes_n++];
 
-	*mode = (struct nm_doctor_mode){.kind = kind, .is_built = is_built, .machine_allows = true};
+	*mode = (struct nm_doctor_mode){.kind = kind, .machine_allows = true};
 	snprintf(mode->row.name, sizeof(mode->row.name), "%s", name);
 	return mode;
 }
@@ -35,32 +30,17 @@ static void forbid(struct nm_doctor_mode *mode, const char *why, const char *fix
 	nm_doctor_say(mode->row.fix, "%s", fix);
 }
 
-/* The last word on a mode: what is found, and that it is not built where it is not. */
+/* The last word on a mode that nothing was said of. */
 static void conclude(struct nm_doctor_mode *mode)
 {
-	struct nm_doctor_row *row = &mode->row;
-	char why[NM_DOCTOR_TEXT];
-
-	if (mode->is_built) {
-		if (!row->finding[0])
-			nm_doctor_say(row->finding, "%s",
-				mode->machine_allows ? "works" : "will not work");
-		return;
-	}
-	row->verdict = NM_VERDICT_NO;
-	if (!row->finding[0])
-		nm_doctor_say(row->finding, "not built; this machine %s",
-			mode->machine_allows ? "would allow it" : "would not allow it either");
-	memcpy(why, row->why, sizeof(why));
-	if (mode->machine_allows)
-		nm_doctor_say(row->why, LATER);
-	else
-		nm_doctor_say(row->why, LATER "; %.200s", why);
+	if (!mode->row.finding[0])
+		nm_doctor_say(
+			mode->row.finding, "%s", mode->machine_allows ? "works" : "will not work");
 }
 
 static void judge_own(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "attach", "own", true);
+	struct nm_doctor_mode *mode = add(report, "attach", "own");
 	bool v4 = nm_doctor_port_is_ours(facts, NATMUX_FAMILY_IPV4);
 	bool v6 = nm_doctor_port_is_ours(facts, NATMUX_FAMILY_IPV6);
 
@@ -77,22 +57,49 @@ static void judge_own(const struct nm_doctor_facts *facts, struct nm_doctor_repo
 	conclude(mode);
 }
 
-static void judge_join(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
+static bool has_port(const struct nm_doctor_facts *facts, int pid)
 {
-	struct nm_doctor_mode *mode = add(report, "attach", "join", false);
+	for (size_t i = 0; i < facts->holders_n; i++)
+		if (facts->holders[i].pid == pid && facts->holders[i].local.port == facts->port)
+			return true;
+	return false;
+}
+
+/* Nothing stands in the way but, maybe, that the daemon is not there yet: it is waited for. */
+static void describe_join(const struct nm_doctor_facts *facts, struct nm_doctor_row *row)
+{
 	const struct nm_doctor_daemon *daemon = nm_doctor_ike_daemon(facts);
 
-	if (facts->pidfd_getfd.works == NM_NO)
+	if (!daemon)
+		nm_doctor_say(row->finding, "works once there is an IKE daemon");
+	else if (daemon->pid == 0)
+		nm_doctor_say(row->finding, "works once %s runs", daemon->name);
+	else if (!has_port(facts, daemon->pid))
+		nm_doctor_say(row->finding, "works once %s (process %d) has UDP port %u",
+			daemon->name, daemon->pid, facts->port);
+	else
+		nm_doctor_say(row->finding,
+			"recommended: %s (process %d) keeps its port, and nothing changes in its "
+			"configuration",
+			daemon->name, daemon->pid);
+}
+
+static void judge_join(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
+{
+	struct nm_doctor_mode *mode = add(report, "attach", "join");
+
+	if (facts->pidfd_getfd.works == NM_NO) {
 		forbid(mode, "pidfd_getfd is refused here",
-			"Linux 5.6 or later; a container's "
-			"seccomp filter may forbid it");
-	else if (facts->steering.works == NM_NO)
+			"Linux 5.6 or later; a container's seccomp filter may forbid it");
+	} else if (facts->steering.works == NM_NO) {
 		forbid(mode, NO_STEERING, "Linux 4.5 or later");
-	else if (!nm_doctor_may(facts, CAP_SYS_PTRACE)) /* pidfd_getfd(2) */
-		nm_doctor_say(mode->row.finding, NOT_TRIED);
-	else if (!daemon || daemon->pid == 0)
-		nm_doctor_say(mode->row.finding,
-			"not built; this machine would allow it once an IKE daemon runs");
+	} else if (!nm_doctor_may(facts, CAP_SYS_PTRACE)) { /* pidfd_getfd(2) */
+		mode->row.verdict = NM_VERDICT_WARN;
+		nm_doctor_say(mode->row.finding, "not known: copying a socket was not tried");
+		nm_doctor_say(mode->row.fix, "run natmuxctl doctor as root");
+	} else {
+		describe_join(facts, &mode->row);
+	}
 	conclude(mode);
 }
 
@@ -112,7 +119,7 @@ static bool has_tun(const struct nm_doctor_facts *facts, struct nm_doctor_mode *
 
 static void judge_relay(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "handoff", "relay", true);
+	struct nm_doctor_mode *mode = add(report, "handoff", "relay");
 
 	has_tun(facts, mode);
 	conclude(mode);
@@ -146,7 +153,7 @@ static void judge_inject_filter(const struct nm_doctor_facts *facts, struct nm_d
 
 static void judge_inject(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "handoff", "inject", true);
+	struct nm_doctor_mode *mode = add(report, "handoff", "inject");
 
 	if (has_tun(facts, mode))
 		judge_inject_filter(facts, mode);
@@ -155,14 +162,14 @@ static void judge_inject(const struct nm_doctor_facts *facts, struct nm_doctor_r
 		nm_doctor_say(mode->row.finding,
 			"works with an IKE daemon that shares the port, and with device set");
 		nm_doctor_say(mode->row.why, "charon since 5.9.8 does not share its port");
-		nm_doctor_say(mode->row.fix, "with charon: handoff = relay");
+		nm_doctor_say(mode->row.fix, "with charon: attach = join, or handoff = relay");
 	}
 	conclude(mode);
 }
 
 static void judge_unix(struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "handoff", "unix", true);
+	struct nm_doctor_mode *mode = add(report, "handoff", "unix");
 
 	nm_doctor_say(mode->row.finding, "works, for programs that speak its framing");
 	conclude(mode);
@@ -171,7 +178,7 @@ static void judge_unix(struct nm_doctor_report *report)
 /* Nobody to hand anything to is fine where ESP stays here. */
 static void judge_none(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "handoff", "none", true);
+	struct nm_doctor_mode *mode = add(report, "handoff", "none");
 
 	if (has_tun(facts, mode))
 		nm_doctor_say(
@@ -181,7 +188,7 @@ static void judge_none(const struct nm_doctor_facts *facts, struct nm_doctor_rep
 
 static void judge_esp_daemon(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "esp", "daemon", true);
+	struct nm_doctor_mode *mode = add(report, "esp", "daemon");
 
 	if (!nm_doctor_ike_daemon(facts)) {
 		mode->row.verdict = NM_VERDICT_WARN;
@@ -197,7 +204,7 @@ static void judge_esp_daemon(const struct nm_doctor_facts *facts, struct nm_doct
 
 static void judge_esp_user(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "esp", "user", true);
+	struct nm_doctor_mode *mode = add(report, "esp", "user");
 
 	if (has_tun(facts, mode))
 		nm_doctor_say(mode->row.finding, "works, with SAs from natmux.conf and natmuxctl; "
@@ -217,7 +224,7 @@ static void forbid_esp_kernel(const struct nm_doctor_facts *facts, struct nm_doc
 
 static void judge_esp_kernel(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
-	struct nm_doctor_mode *mode = add(report, "esp", "kernel", true);
+	struct nm_doctor_mode *mode = add(report, "esp", "kernel");
 
 	switch (nm_doctor_kernel_esp(facts, NATMUX_FAMILY_IPV4)) {
 	case NM_YES:
@@ -236,7 +243,7 @@ static void judge_esp_kernel(const struct nm_doctor_facts *facts, struct nm_doct
 static bool has_working(const struct nm_doctor_report *report, const char *kind)
 {
 	for (size_t i = 0; i < report->modes_n; i++)
-		if (strcmp(report->modes[i].kind, kind) == 0 && report->modes[i].is_built &&
+		if (strcmp(report->modes[i].kind, kind) == 0 &&
 			report->modes[i].row.verdict != NM_VERDICT_NO)
 			return true;
 	return false;

@@ -171,6 +171,18 @@ static json_t *join_json(struct nm_server *server)
 		nm_json_count(nm_server_now_ms(server) - status.since_ms));
 }
 
+/* Whether ESP of esp = kernel passes us by; null without. */
+static json_t *steering_json(struct nm_server *server)
+{
+	const struct nm_server_steering *steering = nm_server_steering(server);
+
+	if (!steering->tun)
+		return json_null();
+	return json_pack("{s:b, s:o, s:o}", "steered", (int)steering->is_steered, "why",
+		nm_json_text(steering->is_steered ? NULL : steering->why), "tun",
+		nm_json_text(steering->tun));
+}
+
 int nm_control_status(struct nm_control_call *call)
 {
 	struct nm_server *server = call->server;
@@ -179,13 +191,14 @@ int nm_control_status(struct nm_control_call *call)
 
 	nm_server_sockets(server, add_socket, &sockets);
 	natmux_mux_servers(mux, add_mapped, &mapped);
-	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	call->result = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"version", natmux_version(), "pid", (json_int_t)getpid(), "uptime_ms",
 		nm_json_count(nm_server_now_ms(server) - nm_server_started_ms(server)), "config",
 		config_json(nm_server_config(server)), "capabilities",
 		nm_json_text(nm_server_capabilities(server)), "flows", flow_counts(mux), "sockets",
 		sockets, "mapped", mapped, "user_plane", user_plane_json(server), "kernel_plane",
-		nm_json_kernel_plane(server), "join", join_json(server));
+		nm_json_kernel_plane(server), "steering", steering_json(server), "join",
+		join_json(server));
 	return 0;
 }
 

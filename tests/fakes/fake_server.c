@@ -305,6 +305,11 @@ const struct nm_sa_plane *nm_server_sa_plane(struct nm_server *server)
 	return fake->sa_plane.ops ? &fake->sa_plane : NULL;
 }
 
+const struct nm_server_steering *nm_server_steering(const struct nm_server *server)
+{
+	return &fake_of(server)->steering;
+}
+
 struct nm_join *nm_server_join(struct nm_server *server)
 {
 	return fake_of(server)->joins ? (struct nm_join *)server : NULL;

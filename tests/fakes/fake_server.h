@@ -38,6 +38,7 @@ struct fake_server {
 	const struct nm_kernel_plane_status *kernel_status; /* NULL: esp is not kernel */
 	bool joins;                                         /* attach = join, and how that goes */
 	struct nm_join_status join;
+	struct nm_server_steering steering;
 	/* What the control server set. */
 	unsigned int pauses; /* that have not ended */
 	uint32_t tap_mask;

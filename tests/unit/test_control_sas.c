@@ -454,6 +454,7 @@ static void test_kernel_plane(void **state)
 	status.stat.value[NM_XFRM_COUNTER_OutNoStates] = 2;
 	status.stat.has = (UINT64_C(1) << NM_XFRM_COUNTER_AcquireError) - 1;
 	fake.kernel_status = &status;
+	fake.steering = (struct nm_server_steering){.is_steered = true, .tun = "natmux2"};
 	fake.sa_plane = fake_sa_plane(&plane);
 	fake.config.esp = NM_ESP_KERNEL;
 	fake.config.listen[0] = fake_addr("0.0.0.0:4500");

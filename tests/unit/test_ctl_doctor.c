@@ -270,7 +270,7 @@ static const struct {
 } cases[] = {
 	{nothing, "port-4500-ipv4", OK, "free", "", ""},
 	{nothing, "attach own", OK, "works", "", ""},
-	{nothing, "attach join", NO, "not built; this machine would allow it", "later natmux", ""},
+	{nothing, "attach join", OK, "works once charon (process 12) has UDP port 4500", "", ""},
 	{nothing, "handoff relay", OK, "works", "", ""},
 	{nothing, "handoff inject", WARN, "shares the port", "5.9.8", "relay"},
 	{nothing, "handoff unix", OK, "works", "", ""},
@@ -280,10 +280,12 @@ static const struct {
 	{nothing, "esp kernel", OK, "works, with SAs", "", ""},
 
 	{charon_has_port, "port-4500-ipv4", NO, "charon (process 12) has 0.0.0.0:4500",
-		"attach = own", "charon.port_nat_t = 14500"},
+		"attach = own", "attach = join; or let charon listen elsewhere"},
 	{charon_has_port, "port-4500-ipv6", NO, "charon (process 12) has [::]:4500", NULL, NULL},
 	{charon_has_port, "port-500", OK, "charon (process 12) has 0.0.0.0:500", "", ""},
 	{charon_has_port, "attach own", NO, "will not work", "taken", ""},
+	{charon_has_port, "attach join", OK, "recommended: charon (process 12) keeps its port", "",
+		""},
 	{stranger_has_ipv4, "port-4500-ipv4", NO, "vpnd (process 77) has 192.0.2.1:4500", NULL,
 		"stop it"},
 	{stranger_has_ipv4, "attach own", WARN, "IPv6 only", "IPv4", "\"::\""},
@@ -303,7 +305,8 @@ static const struct {
 	{ipv6_off, "ipv6", WARN, "disable_ipv6", NULL, NULL},
 	{no_daemon, "ike-daemon", WARN, "none found", NULL, "strongSwan"},
 	{no_daemon, "esp daemon", WARN, "as soon as", "", ""},
-	{no_daemon, "attach join", NO, "once an IKE daemon runs", "later natmux", ""},
+	{no_daemon, "attach join", OK, "once there is an IKE daemon", "", ""},
+	{pluto_installed, "attach join", OK, "works once pluto runs", "", ""},
 	{pluto_installed, "ike-daemon", OK, "pluto is installed (/usr/libexec/ipsec/pluto)", "",
 		""},
 
@@ -331,7 +334,7 @@ static const struct {
 	{user, "handoff none", WARN, "not known", NULL, "as root"},
 	{user, "esp user", WARN, "not known", NULL, "as root"},
 	{user, "esp kernel", WARN, "was not tried", NULL, "as root"},
-	{user, "attach join", NO, "was not tried", NULL, ""},
+	{user, "attach join", WARN, "was not tried", "", "as root"},
 	{user, "ipsec-bypass", WARN, "refused", "swallow", "CAP_NET_ADMIN"},
 	{tun_name_taken, "tun", WARN, "natmux0 is there", NULL, "ip link delete natmux0"},
 
@@ -354,7 +357,7 @@ static const struct {
 	{no_xfrm, "kernel-esp", WARN, "no UDP_ENCAP", NULL, NULL},
 	{no_xfrm, "ipsec-bypass", OK, "no IPsec to bypass", "", ""},
 	{no_steering, "steering", OK, "refused", "", ""},
-	{no_steering, "attach join", NO, "not allow it either", "pidfd_getfd", "5.6"},
+	{no_steering, "attach join", NO, "will not work", "pidfd_getfd", "5.6"},
 	{nothing_tried, "port-4500-ipv4", OK, "free", "", ""},
 	{nothing_tried, "udp-gro", OK, "not tried", "", ""},
 	{nothing_tried, "kernel-esp", OK, "esp4 not tried, esp6 not tried", "", ""},
@@ -420,7 +423,7 @@ static void test_works_or_not(void **state)
 	static const struct {
 		void (*change)(struct nm_doctor_facts *f);
 		bool works;
-	} verdicts[] = {{nothing, true}, {charon_has_port, false}, {dual_stack, false},
+	} verdicts[] = {{nothing, true}, {charon_has_port, true}, {dual_stack, true},
 		{stranger_has_ipv4, true}, {no_tun_device, true}, {esp_missing, true}, {user, true},
 		{natmuxd_has_port, true}};
 
