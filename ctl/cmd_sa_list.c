@@ -136,7 +136,7 @@ static void print_reorder(struct nm_ctl *ctl, const json_t *list)
 	{
 		json_int_t n = json_integer_value(entry);
 
-		if (n <= 0 || i >= 32)
+		if (n <= 0 || i >= 31)
 			continue;
 		if (i == 0)
 			nm_print(ctl, "%s%llu by 1", before, (unsigned long long)n);

@@ -42,8 +42,10 @@ static bool is_sa_changed(const struct change *change, const struct nm_config_sa
 	return !before || !nm_config_item_is_same(nm_config_section_find("sa"), before, sa);
 }
 
-/* What the plane does not take is found before the first SA is touched. */
-static int check_sas(struct change *change)
+/* Calls the plane for each SA that is new or another now, up to the first that it refuses. */
+static int each_changed_sa(struct change *change,
+	int (*call)(const struct nm_sa_plane *plane, const struct nm_sa_order *order,
+		char why[static NM_SA_PLANE_WHY]))
 {
 	const struct nm_config *after = change->after;
 
@@ -55,7 +57,7 @@ static int check_sas(struct change *change)
 		if (!is_sa_changed(change, sa))
 			continue;
 		nm_config_sa_order(sa, after->port, &order);
-		err = nm_sa_plane_check(change->plane, &order, change->why);
+		err = call(change->plane, &order, change->why);
 		if (err < 0)
 			return refuse(change, "sa", sa->name, sa->line, err);
 	}
@@ -103,25 +105,6 @@ static int check_room(struct change *change, bool *together)
 	return NATMUX_EFULL;
 }
 
-static int add_sas(struct change *change)
-{
-	const struct nm_config *after = change->after;
-
-	for (size_t i = 0; i < after->sas_len; i++) {
-		const struct nm_config_sa *sa = &after->sas[i];
-		struct nm_sa_order order;
-		int err;
-
-		if (!is_sa_changed(change, sa))
-			continue;
-		nm_config_sa_order(sa, after->port, &order);
-		err = nm_sa_plane_add(change->plane, &order, change->why);
-		if (err < 0)
-			return refuse(change, "sa", sa->name, sa->line, err);
-	}
-	return 0;
-}
-
 static void remove_sas(struct change *change)
 {
 	const struct nm_config *before = change->before;
@@ -142,7 +125,7 @@ static int change_sas(struct change *change, bool together)
 
 	if (!together)
 		remove_sas(change);
-	err = add_sas(change);
+	err = each_changed_sa(change, nm_sa_plane_add);
 	if (err == 0 && together)
 		remove_sas(change);
 	return err;
@@ -254,7 +237,8 @@ int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 
 	if (size > 0)
 		message[0] = '\0';
-	err = check_sas(&change);
+	/* What the plane does not take is found before the first SA is touched. */
+	err = each_changed_sa(&change, nm_sa_plane_check);
 	if (err == 0)
 		err = check_room(&change, &together);
 	if (err == 0)

@@ -192,6 +192,16 @@ int nm_plane_make_sa(struct natmux_esp *esp, uint64_t now_ms, const struct natmu
 	return 0;
 }
 
+/* Told once: there may be very many SAs. */
+static void look_at_memory(struct natmux_esp *leader, const struct nm_sa *sa)
+{
+	if (leader->is_swap_told || nm_secret_is_locked(sa->keys))
+		return;
+	leader->is_swap_told = true;
+	nm_log(&leader->config.log, NATMUX_LOG_WARNING,
+		"keys are in memory that may be swapped: raise RLIMIT_MEMLOCK");
+}
+
 int nm_plane_take_sa(
 	struct natmux_esp *esp, uint64_t now_ms, struct nm_sa *sa, const struct natmux_addr *place)
 {
@@ -210,9 +220,7 @@ int nm_plane_take_sa(
 		esp->keepalive_ms = now_ms + esp->config.keepalive_ms;
 	if (sa->dummy_seconds > 0)
 		esp->dummy_ms = now_ms;
-	if (!nm_secret_is_locked(sa->keys))
-		nm_log(&esp->config.log, NATMUX_LOG_WARNING,
-			"keys are in memory that may be swapped: raise RLIMIT_MEMLOCK");
+	look_at_memory(esp->leader, sa);
 	return 0;
 }
 

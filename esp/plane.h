@@ -65,7 +65,8 @@ struct natmux_esp {
 	struct natmux_esp *leader;                      /* itself, when it has none */
 	struct natmux_esp *group[NATMUX_ESP_GROUP_MAX]; /* of the leader: all, itself first */
 	uint32_t group_len;
-	uint32_t sas_n; /* of the leader: SAs of all planes, copies not counted */
+	uint32_t sas_n;    /* of the leader: SAs of all planes, copies not counted */
+	bool is_swap_told; /* of the leader: keys are in memory that is not locked */
 	/* Of the leader: when the next event of the kind may be told. */
 	_Atomic uint64_t acquire_ms, audit_ms[NATMUX_DROP_COUNT];
 

@@ -73,7 +73,7 @@ static int send_probe(struct proof *proof, const struct nm_reuseport_probe *prob
 static bool has_probe(
 	struct proof *proof, unsigned int socket, const struct nm_reuseport_probe *probe, int flags)
 {
-	uint8_t bytes[PAYLOAD_MAX];
+	uint8_t bytes[PAYLOAD_MAX] = {0};
 	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 	ssize_t len = proof->sys->recvmsg(proof->sockets[socket], &msg, flags);

@@ -106,7 +106,7 @@ static size_t unit_of(struct msghdr *msg, size_t len)
 /* Takes datagrams until all have come. 0, an errno, or ENOMSG: they were others. */
 static int take_train(struct proof *proof)
 {
-	uint8_t bytes[BYTES + 1];
+	uint8_t bytes[BYTES + 1] = {0};
 	size_t at = 0, datagrams = 0;
 
 	while (at < BYTES) {

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # A day of new keys every five minutes, 288 pairs of SAs one after the other, in less than a minute:
 # a soft limit of packets asks for each, and the old pair goes when the new one is there. Both ways
-# every single numbered datagram arrives once, and a stream octet for octet.
+# every single numbered datagram arrives once, and a stream octet for octet. The same with two workers.
 set -euo pipefail
 # shellcheck source=tests/netns/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
-pairs=288 numbered=$tests/tools/numbered.py
+numbered=$tests/tools/numbered.py
 
 # renew LOG COUNT [ARGUMENT...]: so many new pairs.
 renew() {
@@ -68,38 +68,54 @@ begin() {
 	send datagrams host-b 192.168.1.10 300
 }
 
+end() {
+	lab_stop "${gateways[0]}"
+	lab_stop "${gateways[1]}"
+}
+
+# configure [LINE]: both ends; the line is for the section user-plane.
+configure() {
+	esp_plane=${1:-}
+	esp_configure a 203.0.113.2:4500
+	esp_configure b 203.0.113.1:4500
+	sed -i '/^sa "site-out"/a soft-packets = 50' "$LAB_DIR"/ns/gw-{a,b}/natmux.conf
+}
+
+# unharmed PAIRS: so many pairs of SAs, and what goes through them is there.
+unharmed() {
+	local pairs=$1 start=$SECONDS way from to side
+	begin
+	send stream host-a 192.168.2.10 400000
+	tap "$pairs pairs of SAs" renew renewed "$pairs"
+	echo "# in $((SECONDS - start)) seconds"
+	stop
+	for way in ab ba; do
+		from=host-${way:0:1} to=host-${way:1:1}
+		tap_is "numbered datagrams of $from" "$(of "datagrams-$from" sent)" -ge $((10 * pairs))
+		tap_is "that have arrived" "$(of "at-$to" received)" -eq "$(of "datagrams-$from" sent)"
+		tap_is "lost" "$(of "at-$to" lost)" -eq 0
+		tap_is "twice" "$(of "at-$to" twice)" -eq 0
+		tap_is "spoilt" "$(of "at-$to" 'late.*wrong')" -eq 0
+	done
+	tap_is "octets of a stream meanwhile" "$(of at-host-b octets)" -ge $((7000 * pairs))
+	tap_is "pieces of it that are not what was sent" "$(of at-host-b 'octets.*wrong')" -eq 0
+	for side in a b; do
+		tap_is "${side^^} has a pair of SAs" "$(natmux_json gw-$side .total sa list)" -eq 2
+		tap_is "${side^^} has dropped" "$(dropped $side)" -eq 0
+		tap "no number is missing at ${side^^}, nor came twice" natmux_is gw-$side \
+			'all(.sas[].counters; .lost + .late + .duplicate + .replayed + .bad_icv == 0)' sa list
+	done
+	end
+}
+
 tap_begin "$@"
 lab_topology
 esp_keys site
-esp_configure a 203.0.113.2:4500
-esp_configure b 203.0.113.1:4500
-sed -i '/^sa "site-out"/a soft-packets = 50' "$LAB_DIR"/ns/gw-{a,b}/natmux.conf
 senders=() listeners=()
-
-begin
-send stream host-a 192.168.2.10 400000
-start=$SECONDS
-tap "$pairs pairs of SAs" renew renewed $pairs
-echo "# in $((SECONDS - start)) seconds"
-stop
-for way in ab ba; do
-	from=host-${way:0:1} to=host-${way:1:1}
-	tap_is "numbered datagrams of $from" "$(of "datagrams-$from" sent)" -ge 3000
-	tap_is "that have arrived" "$(of "at-$to" received)" -eq "$(of "datagrams-$from" sent)"
-	tap_is "lost" "$(of "at-$to" lost)" -eq 0
-	tap_is "twice" "$(of "at-$to" twice)" -eq 0
-	tap_is "spoilt" "$(of "at-$to" 'late.*wrong')" -eq 0
-done
-tap_is "octets of a stream meanwhile" "$(of at-host-b octets)" -ge 2000000
-tap_is "pieces of it that are not what was sent" "$(of at-host-b 'octets.*wrong')" -eq 0
-for side in a b; do
-	tap_is "${side^^} has a pair of SAs" "$(natmux_json gw-$side .total sa list)" -eq 2
-	tap_is "${side^^} has dropped" "$(dropped $side)" -eq 0
-	tap "no number is missing at ${side^^}, nor came twice" natmux_is gw-$side \
-		'all(.sas[].counters; .lost + .late + .duplicate + .replayed + .bad_icv == 0)' sa list
-done
-lab_stop "${gateways[0]}"
-lab_stop "${gateways[1]}"
+configure
+unharmed 288
+configure 'workers = 2'
+unharmed 50
 
 # And would it be seen? The same with pairs of which the old one goes first.
 begin

@@ -39,8 +39,8 @@ def main():
             try:
                 memory.seek(start)
                 content = memory.read(end - start)
-            except (OSError, ValueError):
-                continue
+            except (OSError, ValueError, MemoryError, OverflowError):
+                continue  # not there, or the address sanitizer's own
             for form, pattern in forms(octets):
                 if pattern in content:
                     print(f"found {form} in {name}")

@@ -133,11 +133,11 @@ static void test_many_sas_in_a_train(void **state)
 	static const unsigned int order[] = {0, 0, 1, 0, 2, 2, 2, 1, 0, 0};
 
 	(void)state;
-	for (uint16_t i = 0; i < ARRAY_SIZE(order); i++)
-		add4(order[i], i);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		add4(order[i], (uint16_t)i);
 	input(0);
 	assert_int_equal(delivered_n, ARRAY_SIZE(order));
-	for (uint16_t i = 0; i < ARRAY_SIZE(order); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
 		assert_int_equal(delivered_ports[i], i);
 	assert_int_equal(drops[NATMUX_DROP_ESP_ICV], 0);
 }
@@ -252,9 +252,9 @@ static void test_moves_once_a_second(void **state)
 	};
 
 	(void)state;
-	for (uint16_t i = 0; i < ARRAY_SIZE(steps); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		train.path.remote.port = steps[i].port;
-		add4(0, i);
+		add4(0, (uint16_t)i);
 		input(steps[i].now_ms);
 		assert_int_equal(events_n, steps[i].events);
 	}

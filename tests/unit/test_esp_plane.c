@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two planes back to back in memory: what goes into one comes out of the other. */
 #include "test.h"
+#include "can_lock.h"
 
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <natmux/error.h>
 #include <natmux/esp.h>
 
@@ -528,6 +532,61 @@ static void test_too_big6(void **state)
 	stop();
 }
 
+static void count_warning(void *user, enum natmux_log_level level, const char *text)
+{
+	if (level == NATMUX_LOG_WARNING && strstr(text, "RLIMIT_MEMLOCK"))
+		++*(int *)user;
+}
+
+/* Somebody who may lock nothing adds SAs of several suites. The exit status: how often it was said. */
+static int add_unlocked(void)
+{
+	static const enum natmux_suite suites[] = {NATMUX_SUITE_AES128GCM16,
+		NATMUX_SUITE_AES256GCM16, NATMUX_SUITE_AES128_SHA256, NATMUX_SUITE_AES128GCM16};
+	const struct rlimit none = {0, 0};
+	struct natmux_esp_config config;
+	struct natmux_esp *esp;
+	int warnings = 0;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &none) < 0 || (geteuid() == 0 && setuid(65534) < 0))
+		return 99;
+	natmux_esp_config_init(&config);
+	config.random.fill = fill;
+	config.send = keep_trains;
+	config.deliver = keep_packet;
+	config.log = (struct natmux_log){count_warning, &warnings, NATMUX_LOG_WARNING};
+	if (natmux_esp_new(&config, &esp) < 0)
+		return 98;
+	for (uint32_t i = 0; i < ARRAY_SIZE(suites); i++) {
+		struct natmux_sa_config sa = sa_config(NATMUX_SA_OUT, 0x5000 + i);
+
+		sa.suite = suites[i];
+		sa.key_len = natmux_suite_key_len(sa.suite);
+		if (natmux_esp_sa_add(esp, 0, &sa) < 0)
+			return 97;
+	}
+	natmux_esp_free(esp);
+	return warnings;
+}
+
+/* Memory that may be swapped is told of once, not with each of 100,000 SAs. */
+static void test_unlocked_is_said_once(void **state)
+{
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	assert_true(sodium_init() >= 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		_exit(add_unlocked());
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), CAN_LOCK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -543,6 +602,7 @@ int main(void)
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_too_big_super),
 		cmocka_unit_test(test_too_big6),
+		cmocka_unit_test(test_unlocked_is_said_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

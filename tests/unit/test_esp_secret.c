@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory for keys: aligned, zeroed, locked, wiped. */
 #include "test.h"
+#include "can_lock.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -112,18 +113,6 @@ static bool has_flag(const void *at, const char *flag)
 	fclose(maps);
 	return has_it;
 }
-
-/* AddressSanitizer makes mlock() do nothing and say that it did. */
-#if defined(__has_feature)
-#define HAS_FEATURE(x) __has_feature(x)
-#else
-#define HAS_FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
-enum { CAN_LOCK = 0 };
-#else
-enum { CAN_LOCK = 1 };
-#endif
 
 /* An emulator may keep both to itself. */
 static bool kernel_shows_flags(void)

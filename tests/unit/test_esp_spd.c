@@ -235,20 +235,21 @@ static void test_one_of_many_goes(void **state)
 	enum { MANY = 4 };
 
 	(void)state;
-	for (uint16_t gone = 0; gone < MANY; gone++) {
+	for (unsigned int gone = 0; gone < MANY; gone++) {
 		struct natmux_policy policies[MANY];
 		struct packet packet;
 		struct nm_spd spd;
 
 		assert_int_equal(nm_spd_init(&spd, MANY, key), 0);
-		for (uint16_t i = 0; i < MANY; i++) {
+		for (unsigned int i = 0; i < MANY; i++) {
 			policies[i] = policy_of(i, "10.0.0.0/8", "10.0.0.0/8", NM_PROTO_UDP,
-				(struct natmux_ports){10 * i, 10 * i + 5});
+				(struct natmux_ports){(uint16_t)(10 * i), (uint16_t)(10 * i + 5)});
 			assert_int_equal(nm_spd_add(&spd, &policies[i]), 0);
 		}
 		assert_int_equal(nm_spd_delete(&spd, &policies[gone]), 0);
-		for (uint16_t i = 0; i < MANY; i++) {
-			make_packet(&packet, "10.1.1.1", "10.2.2.2", NM_PROTO_UDP, 10 * i + 5);
+		for (unsigned int i = 0; i < MANY; i++) {
+			make_packet(&packet, "10.1.1.1", "10.2.2.2", NM_PROTO_UDP,
+				(uint16_t)(10 * i + 5));
 			assert_int_equal(nm_spd_find(&spd, &packet.info) == NULL, i == gone);
 		}
 		nm_spd_done(&spd);

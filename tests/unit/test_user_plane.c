@@ -354,6 +354,22 @@ static void test_open_fails(void **state)
 	close_plane();
 }
 
+/* The made-up device has one queue: then there is one worker, and the reason is kept. */
+static void test_fewer_workers(void **state)
+{
+	struct nm_user_plane_status status;
+
+	(void)state;
+	assert_int_equal(open_plane("user-plane { workers = 2 }"), 0);
+	assert_int_equal(nm_user_plane_start(plane), 0);
+	nm_user_plane_get_status(plane, &status);
+	assert_int_equal(status.workers, 1);
+	assert_non_null(status.workers_why);
+	nm_user_plane_pause(plane);
+	nm_user_plane_resume(plane);
+	close_plane();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +380,7 @@ int main(void)
 		cmocka_unit_test_setup(test_bypass, setup_fake),
 		cmocka_unit_test_setup(test_clock, setup_fake),
 		cmocka_unit_test_setup(test_open_fails, setup_fake),
+		cmocka_unit_test_setup(test_fewer_workers, setup_fake),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,12 +85,18 @@ setup_clang() {
 		-Dc_args=-fno-sanitize-recover=all
 }
 
-# compile DIR: everything that can be; the errors once more at the end, where they are seen.
+setup_tsan() {
+	CC=clang setup_build build-tsan -Db_sanitize=thread -Db_lundef=false
+}
+
+# compile DIR [TARGET...]: everything that can be, or these; the errors once more at the end, where
+# they are seen.
 compile() {
 	local dir=$1 log
 
+	shift
 	log=$logs/$stage/ninja.log
-	ninja -k 0 -C "$dir" >"$log" 2>&1 && cat "$log" && return
+	ninja -k 0 -C "$dir" "$@" >"$log" 2>&1 && cat "$log" && return
 	cat "$log"
 	printf '\nin short:\n'
 	grep -E ': (fatal )?(error|warning):|undefined reference|^FAILED' "$log" | sort -u
@@ -162,6 +168,17 @@ stage_netns() {
 		*) check_lines "$name" tests/netns/run.sh build "$name" ;;
 		esac
 	done
+}
+
+# What has threads: a program in which the sanitizer found something does not end with 0.
+stage_tsan() {
+	local -a tests=(esp_sequence esp_group worker_mailbox workers)
+
+	check configure setup_tsan && check build compile build-tsan daemon/natmuxd ctl/natmuxctl \
+		"${tests[@]/#/tests/test_}" || return
+	meson_tests build-tsan "${tests[@]}"
+	export NATMUX_WORKERS=3 NATMUX_NO_SECCOMP=yes # natmuxd has no filter with a sanitizer
+	check_lines esp_workers tests/netns/run.sh build-tsan esp_workers
 }
 
 stage_interop() {
