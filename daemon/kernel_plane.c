@@ -156,7 +156,7 @@ int nm_kernel_plane_try(char why[static NM_SA_PLANE_WHY])
 	static const struct natmux_log silent;
 	struct nm_netlink *socket = NULL;
 	struct nm_kernel_ask *ask = NULL;
-	struct nm_xfrm_features features;
+	struct nm_xfrm_features features = {.has = {false}};
 	int err = open_ask(&silent, &socket, &ask);
 
 	if (err == 0)

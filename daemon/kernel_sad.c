@@ -74,7 +74,8 @@ int nm_kernel_sad_init(struct nm_kernel_sad *sad, uint32_t max)
 {
 	int err;
 
-	*sad = (struct nm_kernel_sad){.max = max, .sas = calloc(max, sizeof(*sad->sas))};
+	*sad = (struct nm_kernel_sad){
+		.max = max, .sas = calloc(max, sizeof(struct nm_kernel_sa *))};
 	if (!sad->sas)
 		return NATMUX_ENOMEM;
 	err = nm_htab_init(&sad->by_name, max);

@@ -22,7 +22,7 @@ static int decode_state(const struct nlmsghdr *message, struct nm_xfrm_event *ev
 /* The id, and the state as an attribute among its own. */
 static int decode_deleted(const struct nlmsghdr *message, struct nm_xfrm_event *event)
 {
-	struct nm_xfrm_attributes attributes;
+	struct nm_xfrm_attributes attributes = {0};
 	struct xfrm_usersa_id id;
 	struct xfrm_usersa_info info;
 	int err = nm_xfrm_fixed_get(message, &id, sizeof(id));
@@ -112,7 +112,7 @@ static int decode_policy(const struct nlmsghdr *message, struct nm_xfrm_event *e
 
 static int decode_policy_deleted(const struct nlmsghdr *message, struct nm_xfrm_event *event)
 {
-	struct nm_xfrm_attributes attributes;
+	struct nm_xfrm_attributes attributes = {0};
 	struct xfrm_userpolicy_id id;
 	struct xfrm_userpolicy_info info;
 	int err = nm_xfrm_fixed_get(message, &id, sizeof(id));

@@ -164,7 +164,10 @@ static void judge_esp(
 
 	probe->is_settled[question->feature] = answer->os_error != ENOSYS;
 	probe->features.has[question->feature] = has;
-	probe->features.why[question->feature] = has ? (struct nm_xfrm_answer){0} : *answer;
+	if (!has)
+		probe->features.why[question->feature] = *answer;
+	else
+		nm_xfrm_answer_set(&probe->features.why[question->feature], XFRM_MSG_NEWSA, 0);
 	if (answer->os_error == EPROTONOSUPPORT && question->family == NATMUX_FAMILY_IPV6)
 		memcpy(probe->features.why[question->feature].text, no_esp6, sizeof(no_esp6));
 }

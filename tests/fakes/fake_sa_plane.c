@@ -5,6 +5,8 @@
 #include <string.h>
 #include <natmux/error.h>
 
+#include "daemon/config_selector.h"
+
 static int fails(struct fake_sa_plane *fake, char why[static NM_SA_PLANE_WHY])
 {
 	if (++fake->calls != fake->fail_at)
@@ -92,13 +94,20 @@ static void sas(void *self, nm_sa_each *each, void *user)
 	}
 }
 
+static bool is_same_selector(const struct natmux_selector *a, const struct natmux_selector *b)
+{
+	char x[NM_SELECTOR_TEXT], y[NM_SELECTOR_TEXT];
+
+	return strcmp(nm_selector_format(a, x), nm_selector_format(b, y)) == 0;
+}
+
 static struct nm_policy_order *find_policy(
 	struct fake_sa_plane *fake, const struct nm_policy_order *order)
 {
 	for (size_t i = 0; i < fake->policies_len; i++)
 		if (fake->policies[i].policy.priority == order->policy.priority &&
-			memcmp(&fake->policies[i].policy.selector, &order->policy.selector,
-				sizeof(order->policy.selector)) == 0)
+			is_same_selector(
+				&fake->policies[i].policy.selector, &order->policy.selector))
 			return &fake->policies[i];
 	return NULL;
 }

@@ -76,7 +76,7 @@ static struct fake_xfrm_state *find(struct fake_xfrm *kernel, const struct xfrm_
 		if (!kernel->states[i].is_used)
 			continue;
 		memcpy(&info, kernel->states[i].message.bytes + 16, sizeof(info));
-		if (memcmp(&info.id.daddr, &id->daddr, sizeof(id->daddr)) == 0 &&
+		if (memcmp(info.id.daddr.a6, id->daddr.a6, sizeof(id->daddr.a6)) == 0 &&
 			info.id.spi == id->spi && info.id.proto == id->proto &&
 			info.family == id->family)
 			return &kernel->states[i];

@@ -71,6 +71,7 @@ tunnel() {
 	configure
 	natmux_start user
 	daemon=$LAB_PID
+	lab_ip user link set natmux1 txqueuelen 5000 # what natmuxd is never given it cannot send
 	lab_ip user route add $b4 dev natmux1
 	lab_ip user -6 route add $b6 dev natmux1
 }
@@ -93,7 +94,7 @@ arrived() {
 
 # send FROM WHAT ADDRESS SIZES: for a second.
 send() {
-	local rate=500
+	local rate=200
 	[[ $2 == datagrams ]] || rate=1000000
 	lab_spawn "$1" "$2-$1" timeout 60 "$numbered" "$2" "$3" 7000 --seconds 1 --rate $rate --sizes "$4"
 }
@@ -119,7 +120,7 @@ traffic() {
 	done
 	# shellcheck disable=SC2086 # words
 	wait $senders || true
-	sleep 0.5 # for what is on its way
+	sleep 1.5 # for what is on its way
 	for log in $listeners; do
 		lab_stop "$log"
 	done
@@ -237,7 +238,7 @@ attacks() {
 	tap_is "and forged" "$(kernel_counted forged)" -eq $forgeries
 }
 
-uml_begin "$1" 300
+uml_begin "$1" 400
 uml_wire user kernel
 lab_addr kernel lo $b4/32 $b6/128
 lab_ip kernel route add $a4 via 10.9.0.1 src $b4

@@ -57,8 +57,8 @@ start_plain() {
 # configure [LINE...]: of natmux.conf, with the tunnel; lines of the inbound SA in $of_in.
 configure() {
 	{
-		printf '%s\n' "esp = kernel" "handoff = none" 'listen = { "127.0.0.1" }' \
-			"keepalive { interval = 3600 }" "$@"
+		printf '%s\n' "esp = kernel" "handoff = none" 'listen = { "10.9.0.1" }' \
+			"keepalive { interval = ${keepalive:-3600} }" "$@"
 		esp_sa site out ab 0x1000 1 'remote = "10.9.0.2:4500"' 'local = "10.9.0.1"'
 		esp_sa site in ba 0x1001 1 'local = "10.9.0.1"' "${of_in:-}" \
 			'selectors = { "src 10.2.0.0/16 dst 10.1.0.0/16" }'
@@ -97,6 +97,18 @@ sa() {
 	natmux_json nm ".sas[] | select(.name == \"$1\") | .$2" sa list
 }
 
+# hold: gives natmuxd's port to XFRM while there is no natmuxd.
+hold() {
+	: >"$(lab_log hold-nm)"
+	lab_spawn nm hold-nm "$kernel_cases" hold 10.9.0.1
+	holder=$LAB_PID
+	lab_wait 5 grep -q ready "$(lab_log hold-nm)"
+}
+
+sent_keepalives() {
+	[[ $(natmux_tx nm keepalive) -ge $1 ]]
+}
+
 # log_has TEXT: natmuxd has said so.
 log_has() {
 	grep -qF -- "$1" "$(lab_log natmuxd-nm)"
@@ -116,8 +128,6 @@ esp_keys site
 lab_addr nm lo 10.1.0.1/32
 lab_ip nm route add 10.2.0.0/16 via 10.9.0.2
 start_plain
-lab_spawn nm hold-nm "$kernel_cases" hold 10.9.0.1
-lab_wait 5 grep -q ready "$(lab_log hold-nm)"
 configure
 start_natmux
 tap "an inbound SA that waits for anybody learns where its peer is" comes
@@ -184,7 +194,7 @@ tap_within 3 "somebody flushes all SAs" log_has 'somebody else has flushed all S
 tap "they are dead" sa_is 'all(.sas[]; .dead)'
 tap_fails "nothing goes out" works
 
-# The end, and after it.
+# The end, and after it. The port ends with natmuxd: somebody has to hold it open for the kernel.
 lab_stop "$natmuxd"
 tap_is "states after the end" "$(states)" -eq 0
 tap_is "policies after the end" "$(policies)" -eq 0
@@ -195,17 +205,22 @@ plain_state ba 0x1001 10.9.0.2 10.9.0.1 4500 4500
 plain_state ab 0x1000 10.9.0.1 10.9.0.2 4500 4500
 start_natmux
 tap_within 3 "it works again" comes
+tap_is "natmuxd has seen of its ESP" "$(natmux_rx nm esp)" -eq 0
 lab_stop "$natmuxd"
 tap_is "keep = yes: states after the end" "$(states)" -eq 2
+hold
 tap "and the tunnel works without natmuxd" works
+lab_stop "$holder"
 before=$(number seq)
 start_natmux
 tap "natmuxd takes over what is there" log_has 'was in the kernel already: it goes on counting'
 tap_is "numbers go on" "$(sa site-out sequence)" -ge "$before"
 tap "the tunnel works" works
 lab_stop "$natmuxd" KILL
-tap "killed: the tunnel works without natmuxd" works
+tap_is "killed: states in the kernel" "$(states)" -eq 2
+keepalive=1 configure
 start_natmux
-tap "and with it again" works
+tap "natmuxd after it: the tunnel works" works
 tap_is "states in the kernel" "$(states)" -eq 2
+tap_within 5 "keepalives go to a silent peer" sent_keepalives 2
 tap_end

@@ -411,8 +411,7 @@ static void test_taken_over(void **state)
 	(void)state;
 	out.config.sequence = 77;
 	assert_int_equal(add(&out), 0);
-	kernel->sad.len = 0; /* forgets, as a process that is gone */
-	nm_kernel_sad_done(&kernel->sad);
+	nm_kernel_sad_done(&kernel->sad); /* forgets, as a process that is gone */
 	assert_int_equal(nm_kernel_sad_init(&kernel->sad, 4), 0);
 	out.config.sequence = 0;
 	assert_int_equal(add(&out), 0);

@@ -396,7 +396,7 @@ static void test_new_attributes(void **state)
 	s.has_cpu = true;
 	s.cpu = 3;
 	s.offload_ifindex = 9;
-	s.offload_flags = XFRM_OFFLOAD_PACKET;
+	s.offload_flags = XFRM_OFFLOAD_INBOUND;
 	s.replay.out = UINT64_C(0x100000007);
 	assert_true(nm_xfrm_state_add(&s, &message) > 0);
 	assert_int_equal(nm_xfrm_state_decode((void *)message.bytes, &got), 0);
@@ -406,7 +406,7 @@ static void test_new_attributes(void **state)
 	assert_true(got.has_cpu);
 	assert_int_equal(got.cpu, 3);
 	assert_int_equal(got.offload_ifindex, 9);
-	assert_int_equal(got.offload_flags, XFRM_OFFLOAD_PACKET);
+	assert_int_equal(got.offload_flags, XFRM_OFFLOAD_INBOUND);
 	/* Linux 6.10: no ring for a state that says it is outbound. */
 	assert_int_equal(got.replay.window, 0);
 	assert_int_equal(got.replay.words, 0);
