@@ -20,6 +20,8 @@ static void print_needs(const struct nm_config *config, FILE *out)
 		fprintf(out, "keeps %s once it runs\n", nm_privileges_kept(config));
 	else
 		fprintf(out, "keeps no capability once it runs\n");
+	if (config->attach == NM_ATTACH_JOIN)
+		fprintf(out, "a process of its own keeps CAP_SYS_PTRACE to join again\n");
 }
 
 /* Whether this machine's kernel does what the configuration wants of it. */

@@ -58,7 +58,7 @@ loses_none() {
 	ping=$!
 	sleep 0.5
 	kill_and_start "$1"
-	wait $ping || true
+	wait "$ping" || true
 	grep -q ' 40 received' "$(lab_log ping)"
 }
 

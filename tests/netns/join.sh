@@ -57,7 +57,7 @@ restart_under_traffic() {
 	natmux_start gw-b
 	natmuxd[gw-b]=$LAB_PID
 	lab_wait 5 is_joined gw-b
-	wait $ping || true
+	wait "$ping" || true
 	grep -q '150 packets transmitted, 150 received' "$ping_log"
 }
 

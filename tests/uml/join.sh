@@ -47,7 +47,7 @@ under_traffic() {
 	ping=$!
 	sleep 0.5
 	"$1"
-	wait $ping || true
+	wait "$ping" || true
 	grep -q " $2 received" "$(lab_log ping)"
 }
 
@@ -91,7 +91,7 @@ tap_is "nor IKE" "$(natmux_rx gw-b ike)" -eq 0
 lab_run client "$datagrams" ask esp-cookie 203.0.113.2 4500 --count 3 >/dev/null || true
 tap_is "ESP that looks like STUN came to natmuxd, once each" "$(natmux_rx gw-b esp)" -eq 3
 tap_is "and went on to the kernel, which knows no such state" \
-	"$(lab_run gw-b awk '$1 == "XfrmInNoStates" {print $2}' /proc/net/xfrm_stat)" -ge 3
+	"$(lab_run gw-b sed -n 's/^XfrmInNoStates[[:space:]]*//p' /proc/net/xfrm_stat)" -ge 3
 
 # A's NAT router loses its address, and with it what it has mapped; from now on it maps elsewhere.
 lab_run nat-a iptables-legacy -t nat -I POSTROUTING -o wan -p udp -j MASQUERADE \

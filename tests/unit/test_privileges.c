@@ -47,6 +47,12 @@ static void test_needed(void **state)
 		{"handoff = unix\nport = 1023",
 			"R CAP_NET_BIND_SERVICE, l CAP_NET_ADMIN, l CAP_NET_ADMIN, "},
 		{"handoff = unix\nport = 1024", "l CAP_NET_ADMIN, l CAP_NET_ADMIN, "},
+		{"attach = join",
+			"R CAP_NET_ADMIN, R CAP_SYS_PTRACE, l CAP_DAC_READ_SEARCH, l CAP_CHOWN, "
+			"l CAP_NET_ADMIN, "},
+		{"attach = join\nhandoff = none",
+			"R CAP_SYS_PTRACE, l CAP_DAC_READ_SEARCH, l CAP_CHOWN, l CAP_NET_ADMIN, "
+			"l CAP_NET_ADMIN, "},
 		{"user = nobody", "R CAP_NET_ADMIN, R CAP_SETUID, R CAP_SETGID, l CAP_NET_ADMIN, "},
 	};
 
@@ -138,6 +144,31 @@ static int check_drop(const struct nm_config *config)
 	return check_nothing_left();
 }
 
+/* What joins keeps what joining takes: it may look into others, and can do no more with it. */
+static int check_joining(const struct nm_config *config)
+{
+	char text[256];
+
+	(void)config;
+	CHECK(nm_privileges_check_joining(&log_to_test) == 0);
+	CHECK(nm_privileges_keep_for_joining(&log_to_test) == 0);
+	nm_privileges_text(text, sizeof(text));
+	CHECK(strstr(text, "sys_ptrace") && strstr(text, "chown") && strstr(text, "net_admin"));
+	CHECK(strstr(text, "dac_read_search") && !strstr(text, "dac_override"));
+	CHECK(!strstr(text, "sys_admin") && !strstr(text, "setuid") && !strstr(text, "sys_chroot"));
+	CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+	CHECK(chroot("/") < 0 && errno == EPERM);
+	return 0;
+}
+
+static int check_joining_refused(const struct nm_config *config)
+{
+	CHECK(nm_privileges_drop(config, &log_to_test) == 0);
+	CHECK(nm_privileges_check_joining(&log_to_test) == NATMUX_ESYSTEM);
+	CHECK(strstr(last_line, "needs CAP_SYS_PTRACE"));
+	return 0;
+}
+
 static int check_drop_twice(const struct nm_config *config)
 {
 	CHECK(nm_privileges_drop(config, &log_to_test) == 0);
@@ -193,12 +224,22 @@ static void test_user(void **state)
 	in_child(check_unknown_user, "user = no-such-user");
 }
 
+static void test_joining(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* there is nothing to keep */
+	in_child(check_joining, "attach = join");
+	in_child(check_joining_refused, "attach = join");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_needed),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_joining),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* The system call filter: what natmuxd does goes on, and nothing else. */
 #include "test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -13,10 +14,12 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <net/if.h>
 #include <unistd.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -24,6 +27,8 @@
 #include "daemon/seccomp.h"
 
 static const struct natmux_log silent = {.level = NATMUX_LOG_ERROR};
+
+static pid_t tested_pid;
 
 /* What is open before the filter is. */
 static int udp[2], stream[2];
@@ -46,8 +51,8 @@ static int open_sockets(void)
 	       socketpair(AF_UNIX, SOCK_STREAM, 0, stream);
 }
 
-/* The status of a child in which the filter holds and `body` runs. */
-static int status_of(int (*body)(void))
+/* The status of a child in which a filter holds and `body` runs. */
+static int status_under(int (*apply)(const struct natmux_log *log), int (*body)(void))
 {
 	pid_t child;
 	int status;
@@ -56,12 +61,17 @@ static int status_of(int (*body)(void))
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		if (open_sockets() != 0 || nm_seccomp_apply(&silent) < 0)
+		if (open_sockets() != 0 || apply(&silent) < 0)
 			_exit(99);
 		_exit(body() != 0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	return status;
+}
+
+static int status_of(int (*body)(void))
+{
+	return status_under(nm_seccomp_apply, body);
 }
 
 static int use_sockets(void)
@@ -235,12 +245,54 @@ static void test_ends(void **state)
 	assert_int_equal(WTERMSIG(status_of(raise_abort)), SIGABRT);
 }
 
+/* What the process of attach = join does, and nothing that it could hurt others by. */
+static int use_joining(void)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, tested_pid, 0), on = 1;
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0), netlink = socket(AF_NETLINK, SOCK_RAW, 4);
+	DIR *folder = opendir("/proc/self/fd");
+
+	return pidfd < 0 || fd < 0 || netlink < 0 || !folder || !readdir(folder) ||
+	       setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0 ||
+	       if_nametoindex("lo") == 0 ||
+	       (syscall(SYS_pidfd_getfd, pidfd, 0, 0) < 0 && errno == ENOSYS);
+}
+
+static int joining_sends_signal(void)
+{
+	return kill(getpid(), 0) < 0 && errno == EPERM;
+}
+
+static int joining_opens_packet_socket(void)
+{
+	return socket(AF_PACKET, SOCK_RAW, 0) < 0 && errno == EPERM;
+}
+
+static int joining_makes_process(void)
+{
+	return syscall(SYS_clone3, NULL, 0) < 0 && errno == EPERM;
+}
+
+static void test_joining(void **state)
+{
+	(void)state;
+	tested_pid = getpid();
+	assert_int_equal(status_under(nm_seccomp_apply_joining, use_joining), 0);
+	assert_int_not_equal(status_under(nm_seccomp_apply_joining, joining_sends_signal), 0);
+	assert_int_not_equal(
+		status_under(nm_seccomp_apply_joining, joining_opens_packet_socket), 0);
+	assert_int_not_equal(status_under(nm_seccomp_apply_joining, joining_makes_process), 0);
+	assert_int_equal(WTERMSIG(status_under(nm_seccomp_apply_joining, run_program)), SIGSYS);
+	assert_int_equal(WTERMSIG(status_under(nm_seccomp_apply_joining, trace_parent)), SIGSYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_goes_on),
 		cmocka_unit_test(test_is_denied),
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_joining),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
