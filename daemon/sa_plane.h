@@ -110,7 +110,8 @@ uint32_t nm_sa_plane_policy_count(const struct nm_sa_plane *plane);
  * counting. All or nothing: what the plane would refuse is found out before anything is changed,
  * and then `message` says what. What came another way (natmuxctl) stays, unless the file takes its
  * SPI, or its priority and selector. `sas_max`: of the plane. NATMUX_EINVAL, NATMUX_EUNSUPPORTED,
- * NATMUX_EFULL; NATMUX_ENOMEM can come too late for nothing.
+ * NATMUX_EFULL. Only what a plane could not foresee (memory, a kernel that takes an SA of this kind
+ * and not this one) comes when SAs before it are changed, and `message` says so.
  */
 int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 	const struct nm_config *before, const struct nm_config *after, char *message, size_t size);

@@ -16,6 +16,7 @@ struct change {
 	const struct nm_config *before, *after;
 	struct nm_config_report report;
 	char why[NM_SA_PLANE_WHY];
+	bool has_changed; /* SAs: what they were before is wiped, so there is no way back */
 };
 
 static int refuse(
@@ -24,7 +25,12 @@ static int refuse(
 	char path[NM_CONFIG_KEY_SIZE];
 
 	nm_config_key_path(nm_config_section_find(section_name), title, NULL, path);
-	nm_config_refuse(&change->report, line, path, "%s (nothing was changed)", change->why);
+	if (!change->has_changed)
+		nm_config_refuse(
+			&change->report, line, path, "%s (nothing was changed)", change->why);
+	else
+		nm_config_refuse(&change->report, line, path,
+			"%s (what stands before it has changed, and stays so)", change->why);
 	return err;
 }
 
@@ -60,6 +66,7 @@ static int each_changed_sa(struct change *change,
 		err = call(change->plane, &order, change->why);
 		if (err < 0)
 			return refuse(change, "sa", sa->name, sa->line, err);
+		change->has_changed |= call == nm_sa_plane_add;
 	}
 	return 0;
 }

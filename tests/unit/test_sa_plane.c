@@ -334,12 +334,18 @@ static void test_any_failure(void **state)
 	static const struct {
 		unsigned int call;
 		const char *message;
+		uint64_t soft_bytes; /* of the first SA afterwards */
 	} cases[] = {
-		{1, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)"},
-		{2, "natmux.conf:9: sa \"b\": the moon is full (nothing was changed)"},
-		{3, "natmux.conf:14: policy \"q\": the moon is full (nothing was changed)"},
+		{1, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)", 0},
+		{2, "natmux.conf:9: sa \"b\": the moon is full (nothing was changed)", 0},
+		{3, "natmux.conf:14: policy \"q\": the moon is full (nothing was changed)", 0},
 		/* sa_check was wrong: to be told all the same. */
-		{4, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)"},
+		{4, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)", 0},
+		{5,
+			"natmux.conf:9: sa \"b\": the moon is full (what stands before it has "
+			"changed, "
+			"and stays so)",
+			9},
 	};
 	struct nm_config *before = parse(before_text), *after = parse(after_text);
 
@@ -360,7 +366,7 @@ static void test_any_failure(void **state)
 			NATMUX_ESYSTEM);
 		assert_string_equal(message, cases[i].message);
 		assert_int_equal(fake.sas_len, 1);
-		assert_int_equal(fake.sas[0].config.soft.bytes, 0);
+		assert_int_equal(fake.sas[0].config.soft.bytes, cases[i].soft_bytes);
 		assert_int_equal(nm_sa_plane_count(&plane), 1);
 		assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
 		assert_int_equal(fake.policies[0].policy.priority, 1);
