@@ -134,7 +134,7 @@ static int measure(struct nm_tunnel_bench *bench, size_t kind,
 static void measure_cell(struct nm_tunnel_bench *bench, bool offloads, size_t traffic,
 	unsigned int round, const char *scenario)
 {
-	size_t kinds[NM_TUNNEL_KINDS], n = 0;
+	size_t kinds[NM_TUNNEL_KINDS] = {0}, n = 0;
 
 	for (size_t kind = 0; kind < NM_TUNNEL_KINDS; kind++)
 		if (is_ready(bench, kind))
