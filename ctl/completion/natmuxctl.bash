@@ -67,6 +67,7 @@ _natmuxctl_sa() {
 		sa,del | sa,flush) words="dir spi reqid remote" ;;
 		sa,list) words="dir spi reqid remote --verbose" ;;
 		sa,export) words="--wireshark --yes" ;;
+		sa,move) words="all user kernel" ;;
 		policy,add) words="src dst proto sport dport priority action reqid mark if-id" ;;
 		policy,del) words="src dst proto sport dport priority" ;;
 		esac

@@ -9,7 +9,7 @@ set -euo pipefail
 words="this kernel has no ESP (CONFIG_INET_ESP); use esp = user"
 
 check() {
-	lab_run gw "$NATMUX_BUILD/daemon/natmuxd" --check -c "$LAB_DIR/ns/gw/natmux.conf" "$@"
+	lab_run gw "$NATMUX_BUILD/daemon/natmuxd" --check -c "$LAB_DIR/ns/gw/natmux.conf"
 }
 
 tap_begin "$@"
