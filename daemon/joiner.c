@@ -104,7 +104,7 @@ static void work(struct nm_joining *joining, const struct question *question,
 static void serve(int fd, struct nm_joining *joining)
 {
 	struct nm_joining_answer result;
-	struct nm_joining_fds fds;
+	struct nm_joining_fds fds = {.pidfd = -1};
 	struct question question;
 
 	for (;;) {

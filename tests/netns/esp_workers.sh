@@ -170,6 +170,13 @@ with() {
 	made 0x2112a442 4500
 	tap_within 2 "again, and it is a replay" made_is '.counters.duplicate == 1'
 
+	lab_spawn gw-b capture "$NATMUX_BUILD/ctl/natmuxctl" --json capture --class esp -c 1000
+	n=$LAB_PID
+	sleep 0.3
+	tap "a capture while all work" spray
+	tap "and a reload" natmux_ctl gw-b reload
+	tap "sees them all" wait "$n"
+
 	lab_spawn host-a ping ping -q -n -c 2000 -i 0.005 -W 1 "$(to 0)"
 	ping=$LAB_PID
 	tap "new keys, four times" renew

@@ -20,7 +20,7 @@ start_plain() {
 configure() {
 	{
 		printf '%s\n' "esp = kernel" "handoff = none" 'listen = { "10.9.0.1", "fd09::1" }' \
-			"keepalive { interval = 3600 }" "$@"
+			"keepalive { interval = 3600 }"
 		cat "$LAB_DIR/sections"
 	} | natmux_configure nm
 }
