@@ -35,7 +35,7 @@ _natmuxctl_sa() {
 
 	if ((place == 1)); then
 		words="add del list flush --help"
-		[[ $command == policy ]] || words+=" export"
+		[[ $command == policy ]] || words+=" export move"
 		# Options are taken before the word, too.
 		[[ $command == sa && $word == --* ]] && words="--verbose --wireshark --yes --help"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
