@@ -47,6 +47,8 @@ static void report_tunnel(
 	struct nm_field fields[COLUMN_COUNT] = {
 		[COLUMN_TUNNEL] = {.text = nm_tunnel_kinds[kind]->name}};
 
+	if (!bench->wants_kind[kind])
+		return;
 	if (bench->why_not[kind]) {
 		nm_report_note(report, "%s: not measured, %s", nm_tunnel_kinds[kind]->name,
 			bench->why_not[kind]);
@@ -94,7 +96,7 @@ static int run(int argc, char **argv)
 	bench.seconds = seconds;
 	bench.setup.natmuxd = natmuxd;
 	err = nm_tunnel_bench_run(&bench, "compare");
-	for (size_t kind = 0; kind < nm_tunnel_kinds_len; kind++)
+	for (size_t kind = 0; kind < NM_TUNNEL_KINDS; kind++)
 		report_tunnel(report, &bench, kind);
 	nm_report_note(report,
 		"first five columns: veth as the kernel makes it; next five: its offloads all off; "

@@ -9,6 +9,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,6 +276,17 @@ int nm_lab_run(struct nm_lab *lab, enum nm_lab_side side, const char *command)
 	nm_console_error("this failed: %s", command);
 	show_log(lab, side);
 	return err;
+}
+
+int nm_lab_runf(struct nm_lab *lab, enum nm_lab_side side, const char *format, ...)
+{
+	char command[COMMAND_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	return nm_lab_run(lab, side, command);
 }
 
 char *nm_lab_read(struct nm_lab *lab, enum nm_lab_side side, const char *command)

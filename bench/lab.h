@@ -48,9 +48,11 @@ int nm_lab_write(
 
 /*
  * Runs a command, its words parted by blanks, on one side and waits for it. Its output goes to the
- * file "log". NATMUX_ESYSTEM when it fails; nm_lab_run says so on stderr.
+ * file "log". NATMUX_ESYSTEM when it fails; all but nm_lab_try say so on stderr.
  */
 int nm_lab_run(struct nm_lab *lab, enum nm_lab_side side, const char *command);
+int nm_lab_runf(struct nm_lab *lab, enum nm_lab_side side, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 int nm_lab_try(struct nm_lab *lab, enum nm_lab_side side, const char *command);
 
 /* Runs a command and returns what it printed, to be freed; NULL when it failed. */

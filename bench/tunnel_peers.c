@@ -5,7 +5,6 @@
  */
 #include "bench/tunnel.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +17,6 @@ enum { PING_MS = 15000, READY_MS = 5000, TEXT_MAX = 4096, COMMAND_MAX = 512 };
 
 static const char *const wire[] = {NM_LAB_WIRE_A, NM_LAB_WIRE_B};
 static const char *const inner[] = {NM_LAB_INNER_A, NM_LAB_INNER_B};
-
-static int run_format(struct nm_lab *lab, enum nm_lab_side side, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int run_format(struct nm_lab *lab, enum nm_lab_side side, const char *format, ...)
-{
-	char command[COMMAND_MAX];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	return nm_lab_run(lab, side, command);
-}
 
 static int ping_inner(struct nm_lab *lab)
 {
@@ -121,7 +106,7 @@ static int start_charon(struct nm_lab *lab, enum nm_lab_side side)
 	if (err == 0)
 		err = write_swanctl(lab, side);
 	if (err == 0)
-		err = run_format(lab, side, "ip addr add %s/32 dev lo", inner[side]);
+		err = nm_lab_runf(lab, side, "ip addr add %s/32 dev lo", inner[side]);
 	if (err < 0)
 		return err;
 	nm_lab_file(lab, side, "strongswan.conf", conf);
@@ -146,7 +131,7 @@ static int libipsec_start(struct nm_lab *lab, const struct nm_tunnel_setup *setu
 	if (err < 0)
 		return err;
 	nm_lab_file(lab, NM_LAB_A, "vici", vici);
-	err = run_format(lab, NM_LAB_A,
+	err = nm_lab_runf(lab, NM_LAB_A,
 		"swanctl --initiate --child bench --timeout 10 --uri unix://%s", vici);
 	return err < 0 ? err : ping_inner(lab);
 }
@@ -203,13 +188,13 @@ static int start_wireguard(struct nm_lab *lab, enum nm_lab_side side, const char
 	if (err == 0)
 		err = nm_lab_wait(lab, side, "wg show wg-bench", READY_MS);
 	if (err == 0)
-		err = run_format(lab, side,
+		err = nm_lab_runf(lab, side,
 			"wg set wg-bench listen-port 51820 private-key %s peer %s allowed-ips "
 			"%s/32 "
 			"endpoint %s:51820",
 			key, peer, inner[!side], wire[!side]);
 	if (err == 0)
-		err = run_format(lab, side, "ip addr add %s/24 dev wg-bench", inner[side]);
+		err = nm_lab_runf(lab, side, "ip addr add %s/24 dev wg-bench", inner[side]);
 	return err < 0 ? err : nm_lab_run(lab, side, "ip link set wg-bench up");
 }
 
@@ -252,7 +237,7 @@ static int make_certificate(struct nm_lab *lab, enum nm_lab_side side, char fing
 
 	nm_lab_file(lab, side, "key.pem", key);
 	nm_lab_file(lab, side, "cert.pem", cert);
-	err = run_format(lab, side,
+	err = nm_lab_runf(lab, side,
 		"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 "
 		"-subj /CN=bench -keyout %s -out %s",
 		key, cert);

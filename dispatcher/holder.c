@@ -78,7 +78,11 @@ static void refuse_hidden(struct judge *judge, const char *where)
 			where);
 }
 
-/* What one socket by itself has to be like. */
+/*
+ * What one socket by itself has to be like. An IPv6 socket that takes IPv4 must not be in a group:
+ * the kernel ends its search at the first group that fits, and IPv4 that was the IPv4 socket's would
+ * come to it.
+ */
 static bool check_socket(
 	struct judge *judge, const struct nm_port_socket *socket, const struct nm_port_holder *by)
 {

@@ -15,16 +15,19 @@ _natmux_bench() {
 
 	COMPREPLY=()
 	case $before in
-	--pcap | --save)
+	--pcap | --save | --natmuxd | --library)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return ;;
+	--plane) words="user kernel" ;;
+	--offloads) words="on off" ;;
+	*)
+		if ((COMP_CWORD == 1)); then
+			words="$(_natmux_bench_scenarios "$program") --help --version"
+		else
+			words="$(_natmux_bench_options "$program" "${COMP_WORDS[1]}") --help"
+		fi ;;
 	esac
-	if ((COMP_CWORD == 1)); then
-		words="$(_natmux_bench_scenarios "$program") --help --version"
-	else
-		words="$(_natmux_bench_options "$program" "${COMP_WORDS[1]}") --help"
-	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word" | sort -u)
 }
 

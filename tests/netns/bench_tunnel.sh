@@ -37,6 +37,17 @@ tap "datagrams" measured "$work/udp" tunnel --traffic 'UDP 64' --offloads on
 tap_is "a hundred a second at least" \
 	"$(rows "$work/udp" '.tunnel == "natmux" and .rate.median > 0.1')" -eq 1
 tap_is "only what was asked for" "$(rows "$work/udp" '.offloads == "on"')" -eq 2
+tap "with workers" measured "$work/workers" tunnel --workers 2 --traffic 'TCP 8' --offloads on
+tap_is "a row for one and a row for two" \
+	"$(rows "$work/workers" '(.tunnel | startswith("natmux")) and .of_one.n == 1')" -eq 2
+lab_ns pub
+if ! lab_kernel_has_esp; then
+	status=0
+	bench tunnel --plane kernel >"$work/kernel" 2>&1 || status=$?
+	tap_is "this kernel has no ESP" $status -eq 1
+	tap "and that is all it says" test "$(cat "$work/kernel")" = \
+		"natmux-bench: this kernel has no ESP (CONFIG_INET_ESP); use esp = user"
+fi
 tap_is "its folders are gone" "$(find "$work" -mindepth 1 -type d | wc -l)" -eq 0
 tap_is "no natmuxd of this build runs on" \
 	"$(pgrep -c -f "^$build/daemon/natmuxd -c $work" || true)" -eq 0

@@ -74,6 +74,12 @@ static void test_exit_codes(void **state)
 	assert_int_equal(run(&nm_scenario_crypto, "crypto --suite rot13"), NM_EXIT_USAGE);
 	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --traffic pigeon"), NM_EXIT_USAGE);
 	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --offloads maybe"), NM_EXIT_USAGE);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --plane astral"), NM_EXIT_USAGE);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --workers 0"), NM_EXIT_USAGE);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --workers 17"), NM_EXIT_USAGE);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --plane kernel --peers"), NM_EXIT_USAGE);
+	assert_int_equal(
+		run(&nm_scenario_tunnel, "tunnel --plane kernel --workers 2"), NM_EXIT_USAGE);
 	assert_int_equal(run(&nm_scenario_memory, "memory --natmuxd /nonexistent --repeat 1"),
 		NM_EXIT_FAILED);
 	assert_int_equal(
@@ -243,6 +249,7 @@ static void test_interruption(void **state)
 	assert_int_equal(run(&nm_scenario_crypto, "crypto --all"), NM_EXIT_FAILED);
 	assert_int_equal(run(&nm_scenario_esp, "esp --sealing"), NM_EXIT_FAILED);
 	assert_int_equal(run(&nm_scenario_tunnel, "tunnel"), NM_EXIT_FAILED);
+	assert_int_equal(run(&nm_scenario_tunnel, "tunnel --plane kernel"), NM_EXIT_FAILED);
 	assert_int_equal(run(&nm_scenario_compare, "compare"), NM_EXIT_FAILED);
 }
 
