@@ -23,6 +23,9 @@ const char nm_ctl_sa_help[] =
 	"  sa del dir in spi SPI; sa del dir out spi SPI remote ADDR\n"
 	"  sa list [-v] [dir D] [spi SPI] [reqid N] [remote ADDR]\n"
 	"  sa flush [dir D] [spi SPI] [reqid N] [remote ADDR]\n"
+	"  sa move all user|kernel\n"
+	"      takes all SAs and policies to the other plane while packets flow (both-planes = "
+	"yes)\n"
 	"  sa export --wireshark [--yes]\n"
 	"      the keys as lines of Wireshark's esp_sa file, where export-keys = yes\n\n"
 	"  -v, --verbose      list: everything about each SA, with how packets were reordered\n"
@@ -82,6 +85,22 @@ static enum nm_ctl_exit flush(struct nm_ctl *ctl, int argc, char **argv)
 {
 	(void)argc;
 	return ask_about(ctl, "sa-flush", argv + 1, print_deleted);
+}
+
+static void print_moved(struct nm_ctl *ctl, const json_t *result)
+{
+	nm_print(ctl, "%llu SAs and %llu policies moved\n",
+		(unsigned long long)nm_get_count(result, "sas"),
+		(unsigned long long)nm_get_count(result, "policies"));
+}
+
+/* One port has one plane's ESP: they go together. */
+static enum nm_ctl_exit move(struct nm_ctl *ctl, int argc, char **argv)
+{
+	if (argc != 3 || strcmp(argv[1], "all") != 0)
+		return nm_ctl_usage("sa", "move wants \"all user\" or \"all kernel\"");
+	return nm_ctl_ask_and_print(
+		ctl, json_pack("{s:s, s:s}", "command", "sa-move", "plane", argv[2]), print_moved);
 }
 
 static enum nm_ctl_exit list(struct nm_ctl *ctl, int argc, char **argv)
@@ -181,6 +200,7 @@ enum nm_ctl_exit nm_ctl_sa(struct nm_ctl *ctl, int argc, char **argv)
 		{"list", list},
 		{"show", list},
 		{"flush", flush},
+		{"move", move},
 		{"export", export_keys},
 		{0},
 	};

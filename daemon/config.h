@@ -212,6 +212,7 @@ struct nm_config {
 	uint16_t port;     /* never 500 (RFC 3948 2: not on the IKE port) */
 	enum nm_attach attach;
 	enum nm_esp esp;
+	bool both_planes; /* the other one is there as well, for natmuxctl sa move */
 	enum nm_handoff handoff;
 	char device[NM_CONFIG_DEVICE_SIZE]; /* SO_BINDTODEVICE; "": not bound to one */
 	bool gro, gso;
@@ -221,7 +222,7 @@ struct nm_config {
 	char user[NM_CONFIG_USER_SIZE];           /* "": stay who we are */
 	bool seccomp;
 	enum natmux_log_level log_level;
-	uint32_t lines[15];
+	uint32_t lines[16];
 	struct nm_config_relay relay;
 	struct nm_config_inject inject;
 	struct nm_config_join join;
@@ -320,6 +321,9 @@ void nm_config_policy_fill(const struct nm_config_policy *policy, struct natmux_
 /* The same with what only the kernel's plane looks at. */
 void nm_config_sa_order(const struct nm_config_sa *sa, uint16_t port, struct nm_sa_order *order);
 void nm_config_policy_order(const struct nm_config_policy *policy, struct nm_policy_order *order);
+
+/* Whether there is a plane of that kind: the one of `esp`, or with both-planes the other. */
+bool nm_config_has_plane(const struct nm_config *config, enum nm_esp esp);
 
 /* The key that says how many SAs there may be with this esp, for messages. */
 const char *nm_config_plane_sas_key(const struct nm_config *config);

@@ -43,9 +43,29 @@ static int check_modes(const struct nm_config *config, struct nm_config_report *
 	return 0;
 }
 
-static int check_tun(const struct nm_config *config, struct nm_config_report *report)
+/* What a move needs, of the other plane as well. */
+static int check_both(const struct nm_config *config, struct nm_config_report *report)
 {
-	bool is_kernel = config->esp == NM_ESP_KERNEL;
+	uint32_t line = nm_config_line_of(config, "", "both-planes");
+	const char *problem = NULL;
+
+	if (!config->both_planes)
+		return 0;
+	if (config->esp == NM_ESP_DAEMON)
+		problem = "esp = daemon";
+	else if (config->user_plane.workers > 1)
+		problem = "more than one of user-plane.workers";
+	else if (strcmp(config->user_plane.tun, config->kernel_plane.tun) == 0)
+		problem = "one device for user-plane.tun and kernel-plane.tun";
+	if (!problem)
+		return 0;
+	return nm_config_refuse(
+		report, line, "both-planes", "found yes, allowed with %s is no", problem);
+}
+
+static int check_tun_of(
+	const struct nm_config *config, bool is_kernel, struct nm_config_report *report)
+{
 	const char *tun = is_kernel ? config->kernel_plane.tun : config->user_plane.tun;
 	const char *handoff = nm_config_tun(config), *whose = NULL;
 	char quoted[NM_CONFIG_QUOTE_SIZE];
@@ -61,6 +81,17 @@ static int check_tun(const struct nm_config *config, struct nm_config_report *re
 		is_kernel ? "kernel-plane.tun" : "user-plane.tun",
 		"found %s, which is %s, allowed is another device", nm_config_quote(tun, quoted),
 		whose);
+}
+
+static int check_tun(const struct nm_config *config, struct nm_config_report *report)
+{
+	int err = 0;
+
+	if (nm_config_has_plane(config, NM_ESP_KERNEL))
+		err = check_tun_of(config, true, report);
+	if (err == 0 && nm_config_has_plane(config, NM_ESP_USER))
+		err = check_tun_of(config, false, report);
+	return err;
 }
 
 static int check_mtu(const struct nm_config *config, struct nm_config_report *report)
@@ -291,6 +322,9 @@ int nm_config_check_esp(const struct nm_config *config, struct nm_config_report 
 	static int (*const checks[])(const struct nm_config *, struct nm_config_report *) = {
 		check_tun, check_mtu, check_counts, check_sas, check_policies};
 	int err = check_modes(config, report);
+
+	if (err == 0)
+		err = check_both(config, report);
 
 	if (err == 0)
 		err = check_workers(config, report);

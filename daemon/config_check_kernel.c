@@ -87,8 +87,11 @@ static int check_kernel_sa(const struct nm_config_sa *sa, struct nm_config_repor
 int nm_config_check_kernel_sa(const struct nm_config *config, const struct nm_config_sa *sa,
 	struct nm_config_report *report)
 {
-	return config->esp == NM_ESP_KERNEL ? check_kernel_sa(sa, report)
-					    : check_user_sa(sa, report);
+	int err = nm_config_has_plane(config, NM_ESP_KERNEL) ? check_kernel_sa(sa, report) : 0;
+
+	if (err == 0 && nm_config_has_plane(config, NM_ESP_USER))
+		err = check_user_sa(sa, report);
+	return err;
 }
 
 int nm_config_check_kernel_policy(const struct nm_config *config,
@@ -96,10 +99,10 @@ int nm_config_check_kernel_policy(const struct nm_config *config,
 {
 	static const char allowed[] = "none without esp = kernel";
 
-	if (config->esp == NM_ESP_KERNEL)
-		return can_select(&policy->selector)
-			       ? 0
-			       : nm_config_refuse_policy(policy, "selector", ports_allowed, report);
+	if (nm_config_has_plane(config, NM_ESP_KERNEL) && !can_select(&policy->selector))
+		return nm_config_refuse_policy(policy, "selector", ports_allowed, report);
+	if (!nm_config_has_plane(config, NM_ESP_USER))
+		return 0;
 	if (has_mark(&policy->mark))
 		return nm_config_refuse_policy(policy, "mark", allowed, report);
 	if (policy->if_id > 0)

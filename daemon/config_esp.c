@@ -70,6 +70,11 @@ void nm_config_policy_order(const struct nm_config_policy *policy, struct nm_pol
 	order->if_id = policy->if_id;
 }
 
+bool nm_config_has_plane(const struct nm_config *config, enum nm_esp esp)
+{
+	return config->esp == esp || (config->both_planes && config->esp != NM_ESP_DAEMON);
+}
+
 const char *nm_config_plane_sas_key(const struct nm_config *config)
 {
 	return config->esp == NM_ESP_KERNEL ? "kernel-plane.sas" : "user-plane.sas";

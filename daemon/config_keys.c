@@ -135,6 +135,7 @@ static const struct nm_config_key root_keys[] = {
 	{"port", PORT, AT(nm_config, port), .initial = "4500"},
 	{"attach", WORDS(attach_words), AT(nm_config, attach), .initial = "own"},
 	{"esp", WORDS(esp_words), AT(nm_config, esp), .initial = "daemon"},
+	{"both-planes", TYPE(bool), AT(nm_config, both_planes), .initial = "no"},
 	{"handoff", WORDS(handoff_words), AT(nm_config, handoff), .initial = "relay"},
 	{"device", TYPE(device), TEXT_AT(nm_config, device), .initial = ""},
 	{"gro", TYPE(bool), AT(nm_config, gro), .initial = "yes", .is_live = true},

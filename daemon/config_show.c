@@ -30,7 +30,7 @@ static enum nm_exit try_kernel(const struct nm_config *config, FILE *out, FILE *
 	char why[NM_SA_PLANE_WHY] = "";
 	int result;
 
-	if (config->esp != NM_ESP_KERNEL)
+	if (!nm_config_has_plane(config, NM_ESP_KERNEL))
 		return NM_EXIT_OK;
 	result = nm_kernel_plane_try(why);
 	if (result == NATMUX_EUNSUPPORTED) {

@@ -23,6 +23,7 @@ int nm_control_sa_delete(struct nm_control_call *call);
 int nm_control_sa_flush(struct nm_control_call *call);
 int nm_control_sa_list(struct nm_control_call *call);
 int nm_control_sa_export(struct nm_control_call *call);
+int nm_control_sa_move(struct nm_control_call *call);
 
 int nm_control_policy_add(struct nm_control_call *call);
 int nm_control_policy_delete(struct nm_control_call *call);

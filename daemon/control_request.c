@@ -30,6 +30,8 @@ const struct nm_control_command nm_control_commands[] = {
 		"deletes all SAs, or those named"},
 	{"sa-export", {"format"}, nm_control_sa_export,
 		"the keys for other programs, where export-keys = yes"},
+	{"sa-move", {"plane"}, nm_control_sa_move,
+		"takes all SAs to the other plane, where both-planes = yes"},
 	{"policy-list", {"limit"}, nm_control_policy_list, "policies of esp = user, by priority"},
 	{"policy-add", {"policy"}, nm_control_policy_add, "adds a policy, or replaces it"},
 	{"policy-delete", {"policy"}, nm_control_policy_delete,

@@ -15,6 +15,7 @@
 #include "daemon/control_json.h"
 #include "daemon/control_kernel.h"
 #include "daemon/key_file.h"
+#include "daemon/sa_plane_move.h"
 #include "daemon/server.h"
 
 /* Reads the request's "key" for that suite into `key`. */
@@ -195,6 +196,23 @@ int nm_control_sa_flush(struct nm_control_call *call)
 	if (!found.failed)
 		call->result = json_pack("{s:o}", "deleted", nm_json_count(found.len));
 	free(found.list);
+	return 0;
+}
+
+int nm_control_sa_move(struct nm_control_call *call)
+{
+	struct nm_sa_plane_moved moved = {0};
+	char why[NM_SA_PLANE_WHY] = "";
+	const char *plane = "";
+
+	if (!nm_control_sa_plane(call) || nm_control_get_text(call, "plane", &plane) < 0)
+		return NATMUX_EINVAL;
+	if (strcmp(plane, "user") != 0 && strcmp(plane, "kernel") != 0)
+		return nm_control_fail(call, "bad-argument", "\"plane\" must be user or kernel");
+	if (nm_server_move_sas(call->server, plane, &moved, why, sizeof(why)) < 0)
+		return nm_control_fail(call, "failed", "%s: nothing was changed", why);
+	call->result = json_pack(
+		"{s:I, s:I}", "sas", (json_int_t)moved.sas, "policies", (json_int_t)moved.policies);
 	return 0;
 }
 

@@ -334,7 +334,8 @@ static int make_kernel(struct nm_kernel_plane *plane, const struct nm_config *co
 		.sas_max = config->kernel_plane.sas,
 		.policies_max = config->kernel_plane.policies,
 		.keepalive_ms = keepalive_ms(config),
-		.exports_keys = config->kernel_plane.export_keys,
+		/* An SA that goes to the other plane takes its key along. */
+		.exports_keys = config->kernel_plane.export_keys || config->both_planes,
 		.log = plane->setup.log,
 		.random = random_source,
 		.now_ms = loop_ms,

@@ -24,8 +24,8 @@ enum { PORT_FIRST_UNPRIVILEGED = 1024 };
 size_t nm_privileges_needed(
 	const struct nm_config *config, struct nm_privilege needed[static NM_PRIVILEGES_MAX])
 {
-	bool has_user_plane = config->esp == NM_ESP_USER;
-	bool has_kernel_plane = config->esp == NM_ESP_KERNEL;
+	bool has_user_plane = nm_config_has_plane(config, NM_ESP_USER);
+	bool has_kernel_plane = nm_config_has_plane(config, NM_ESP_KERNEL);
 	size_t n = 0;
 
 	if (nm_config_tun(config))
@@ -71,7 +71,7 @@ size_t nm_privileges_needed(
 
 const char *nm_privileges_kept(const struct nm_config *config)
 {
-	return config->esp == NM_ESP_KERNEL ? "CAP_NET_ADMIN" : NULL;
+	return nm_config_has_plane(config, NM_ESP_KERNEL) ? "CAP_NET_ADMIN" : NULL;
 }
 
 const char *nm_privileges_text(char *text, size_t size)

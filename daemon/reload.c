@@ -219,7 +219,7 @@ static void apply_keepalive(struct nm_server *server, const struct nm_config *co
 /* The kernel puts trains together before it steers. */
 static bool may_use_gro(const struct nm_config *config)
 {
-	return config->attach == NM_ATTACH_OWN && config->esp != NM_ESP_KERNEL;
+	return config->attach == NM_ATTACH_OWN && !nm_config_has_plane(config, NM_ESP_KERNEL);
 }
 
 /* From here on nothing may fail: everything was checked before. */
@@ -245,6 +245,12 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	nm_config_free(before);
 }
 
+/* Whether that plane has the SAs: with both-planes they may have moved. */
+static bool is_in(const struct nm_server *server, const char *plane)
+{
+	return server->sa_plane.ops && strcmp(server->sa_plane.ops->name, plane) == 0;
+}
+
 int nm_server_reload(struct nm_server *server, char *message, size_t size)
 {
 	struct nm_config_report report = {.text = message, .size = size};
@@ -260,10 +266,10 @@ int nm_server_reload(struct nm_server *server, char *message, size_t size)
 		if (err == 0)
 			err = check_aliases(server, config, &report);
 		/* SAs and policies: of all parts only they may yet be refused. */
-		if (err == 0 && server->user_plane)
+		if (err == 0 && is_in(server, "user"))
 			err = nm_user_plane_reload(
 				server->user_plane, server->config, config, message, size);
-		if (err == 0 && server->kernel_plane)
+		if (err == 0 && is_in(server, "kernel"))
 			err = nm_kernel_plane_reload(
 				server->kernel_plane, server->config, config, message, size);
 		if (err < 0)

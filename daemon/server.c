@@ -222,6 +222,10 @@ static int open_steered(struct nm_server *server)
 	if (err < 0)
 		return err;
 	server->steering.is_steered = port.is_steered;
+	if (config->both_planes)
+		err = nm_server_mover_init(server, &port);
+	if (err < 0)
+		return err;
 	memcpy(server->steering.why, port.why, sizeof(port.why));
 	natmux_uv_config_init(&net);
 	net.fds = port.fds;
@@ -254,7 +258,8 @@ static int open_net(struct nm_server *server)
 {
 	if (server->config->attach == NM_ATTACH_JOIN)
 		return open_join(server);
-	return server->config->esp == NM_ESP_KERNEL ? open_steered(server) : open_own(server);
+	return nm_config_has_plane(server->config, NM_ESP_KERNEL) ? open_steered(server)
+								  : open_own(server);
 }
 
 static void stop(struct nm_server *server);
@@ -285,8 +290,18 @@ static int open_handoff(struct nm_server *server)
 	return nm_handoff_open(&setup, &server->handoff);
 }
 
+/* The plane that is not the one of `esp` begins with nothing. */
+static struct nm_config *without_sas(const struct nm_config *config, struct nm_config *bare)
+{
+	*bare = *config;
+	bare->sas_len = bare->policies_len = 0;
+	bare->keys = NULL;
+	return bare;
+}
+
 static int open_user_plane(struct nm_server *server)
 {
+	struct nm_config bare;
 	struct natmux_uv_config net;
 	struct nm_user_plane_setup setup = {
 		.loop = &server->loop,
@@ -302,11 +317,14 @@ static int open_user_plane(struct nm_server *server)
 
 	int err;
 
-	if (server->config->esp != NM_ESP_USER)
+	if (!nm_config_has_plane(server->config, NM_ESP_USER))
 		return 0;
+	if (server->config->esp != NM_ESP_USER)
+		setup.config = without_sas(server->config, &bare);
 	net_config(server, &net);
 	err = nm_user_plane_open(&setup, &server->user_plane);
-	server->sa_plane = nm_user_sa_plane(server->user_plane);
+	if (server->config->esp == NM_ESP_USER)
+		server->sa_plane = nm_user_sa_plane(server->user_plane);
 	return err;
 }
 
@@ -320,12 +338,16 @@ static int open_kernel_plane(struct nm_server *server)
 		.event = on_esp_event,
 		.user = server,
 	};
+	struct nm_config bare;
 	int err;
 
-	if (server->config->esp != NM_ESP_KERNEL)
+	if (!nm_config_has_plane(server->config, NM_ESP_KERNEL))
 		return 0;
+	if (server->config->esp != NM_ESP_KERNEL)
+		setup.config = without_sas(server->config, &bare);
 	err = nm_kernel_plane_open(&setup, &server->kernel_plane);
-	server->sa_plane = nm_kernel_plane_sas(server->kernel_plane);
+	if (server->config->esp == NM_ESP_KERNEL)
+		server->sa_plane = nm_kernel_plane_sas(server->kernel_plane);
 	return err;
 }
 
@@ -427,7 +449,7 @@ static int start(struct nm_server *server)
 	/* After the handoff, which would have ESP otherwise. */
 	if (err == 0)
 		err = open_user_plane(server);
-	if (err == 0 && server->kernel_door)
+	if (err == 0 && server->config->esp == NM_ESP_KERNEL)
 		nm_kernel_door_take_esp(server->kernel_door);
 	if (err == 0)
 		err = open_kernel_plane(server);

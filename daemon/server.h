@@ -78,6 +78,16 @@ void nm_server_aliases(struct nm_server *server,
  */
 int nm_server_reload(struct nm_server *server, char *message, size_t size);
 
+struct nm_sa_plane_moved;
+
+/*
+ * Takes all SAs and policies to the plane of that name ("user", "kernel"), in mid-flow; from then on
+ * it is the one that everything is added to. NATMUX_EINVAL, with a reason in `why`, without
+ * both-planes or when they are there already; other NATMUX_E…: nothing was changed.
+ */
+int nm_server_move_sas(struct nm_server *server, const char *plane, struct nm_sa_plane_moved *moved,
+	char *why, size_t size);
+
 /* Capabilities kept, as text ("cap_net_admin"), or "none". */
 const char *nm_server_capabilities(const struct nm_server *server);
 

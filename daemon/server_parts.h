@@ -30,7 +30,9 @@ struct nm_server {
 	struct nm_handoff_link *handoff;
 	struct nm_user_plane *user_plane;     /* NULL unless esp = user */
 	struct nm_kernel_plane *kernel_plane; /* NULL unless esp = kernel */
-	struct nm_sa_plane sa_plane;          /* what has the SAs; none with esp = daemon */
+	int encap_fds[NATMUX_UV_FDS_MAX];     /* both-planes: whose ESP the kernel may keep */
+	size_t encap_fds_n;
+	struct nm_sa_plane sa_plane; /* what has the SAs; none with esp = daemon */
 	struct nm_control *control;
 	char capabilities[128];
 	uint64_t started_ms;
@@ -38,6 +40,11 @@ struct nm_server {
 	uv_timer_t watchdog;
 	bool is_stopping, has_failed;
 };
+
+struct nm_kernel_port;
+
+/* mover.c: notes the sockets, and gives their ESP to the plane that begins. */
+int nm_server_mover_init(struct nm_server *server, const struct nm_kernel_port *port);
 
 /* reload.c: log-level of the configuration, unless the command line says debug. */
 void nm_server_apply_log_level(struct nm_server *server);

@@ -245,7 +245,8 @@ static int make_plane(struct nm_user_lane *lane, const struct nm_config *config)
 	esp.user = lane;
 	esp.can_tcp = lane->can_tcp;
 	esp.can_udp = lane->can_udp;
-	esp.keeps_keys = config->user_plane.export_keys;
+	/* An SA that goes to the other plane takes its key along. */
+	esp.keeps_keys = config->user_plane.export_keys || config->both_planes;
 	esp.clamps_mss = config->user_plane.mss_clamp;
 	esp.leader = lane->setup.leader;
 	return natmux_esp_new(&esp, &lane->esp);
@@ -283,6 +284,11 @@ int nm_user_lane_start(struct nm_user_lane *lane)
 	lane->poll.data = lane;
 	uv_poll_start(&lane->poll, UV_READABLE, on_readable);
 	return natmux_mux_set_sink(setup->mux, NATMUX_CLASS_ESP, &sink, lane);
+}
+
+void nm_user_lane_take_esp(struct nm_user_lane *lane)
+{
+	natmux_mux_set_sink(lane->setup.mux, NATMUX_CLASS_ESP, &sink, lane);
 }
 
 void nm_user_lane_close(struct nm_user_lane *lane)

@@ -36,6 +36,9 @@ int nm_user_lane_open(const struct nm_user_lane_setup *setup, const struct nm_co
 /* Begins to read the device, and makes the lane the owner of ESP in the mux. NATMUX_E…. */
 int nm_user_lane_start(struct nm_user_lane *lane);
 
+/* Makes the lane the owner of ESP again, after somebody else was. */
+void nm_user_lane_take_esp(struct nm_user_lane *lane);
+
 /* Begins to close; the loop must run until it is empty before nm_user_lane_free. NULL is fine. */
 void nm_user_lane_close(struct nm_user_lane *lane);
 void nm_user_lane_free(struct nm_user_lane *lane);

@@ -174,6 +174,11 @@ int nm_user_plane_start(struct nm_user_plane *plane)
 	return plane && plane->workers ? nm_user_workers_start_threads(plane->workers) : 0;
 }
 
+void nm_user_plane_take_esp(struct nm_user_plane *plane)
+{
+	nm_user_lane_take_esp(plane->lane);
+}
+
 void nm_user_plane_close(struct nm_user_plane *plane)
 {
 	if (!plane || plane->is_closed)

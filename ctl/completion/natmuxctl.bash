@@ -35,7 +35,7 @@ _natmuxctl_sa() {
 
 	if ((place == 1)); then
 		words="add del list flush --help"
-		[[ $command == policy ]] || words+=" export"
+		[[ $command == policy ]] || words+=" export move"
 		# Options are taken before the word, too.
 		[[ $command == sa && $word == --* ]] && words="--verbose --wireshark --yes --help"
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
@@ -67,6 +67,7 @@ _natmuxctl_sa() {
 		sa,del | sa,flush) words="dir spi reqid remote" ;;
 		sa,list) words="dir spi reqid remote --verbose" ;;
 		sa,export) words="--wireshark --yes" ;;
+		sa,move) words="all user kernel" ;;
 		policy,add) words="src dst proto sport dport priority action reqid mark if-id" ;;
 		policy,del) words="src dst proto sport dport priority" ;;
 		esac

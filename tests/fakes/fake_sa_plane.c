@@ -57,6 +57,11 @@ static int sa_add(void *self, const struct nm_sa_order *order, char why[static N
 	if (!place)
 		place = &fake->sas[fake->sas_len++];
 	*place = *order;
+	if (order->config.key)
+		memcpy(fake->keys[place - fake->sas], order->config.key, order->config.key_len);
+	place->config.selectors = fake->selectors[place - fake->sas];
+	for (size_t i = 0; i < order->config.selectors_len; i++)
+		fake->selectors[place - fake->sas][i] = order->config.selectors[i];
 	return 0;
 }
 
@@ -86,6 +91,17 @@ static void sas(void *self, nm_sa_each *each, void *user)
 			.soft = config->soft,
 			.hard = config->hard,
 			.dscp = config->dscp,
+			.mode = config->mode,
+			.has_esn = config->has_esn,
+			.replay_window = config->replay_window,
+			.sequence = config->sequence,
+			.roam = config->roam,
+			.tfc_pad = config->tfc_pad,
+			.selectors = config->selectors,
+			.selectors_len = config->selectors_len,
+			.key = fake->hides_keys ? NULL : fake->keys[i],
+			.key_len = fake->hides_keys ? 0 : config->key_len,
+			.counters = fake->counters,
 			.path = config->path,
 			.added_remote = config->path.remote};
 		const struct nm_sa_seen seen = {"fake", &info, &fake->sas[i].kernel};

@@ -10,6 +10,10 @@ enum { FAKE_SA_PLANE_MAX = 16 };
 struct fake_sa_plane {
 	struct nm_sa_order sas[FAKE_SA_PLANE_MAX];
 	size_t sas_len;
+	uint8_t keys[FAKE_SA_PLANE_MAX][NATMUX_SUITE_KEY_MAX];
+	struct natmux_selector selectors[FAKE_SA_PLANE_MAX][16];
+	bool hides_keys;
+	struct natmux_sa_counters counters; /* of each */
 	struct nm_policy_order policies[FAKE_SA_PLANE_MAX];
 	size_t policies_len;
 	uint32_t keepalive_ms;

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natmux/error.h>
 #include <natmux/inner.h>
 #include "daemon/config_selector.h"
+#include "daemon/sa_plane_move.h"
 #include "daemon/user_sa_plane.h"
 
 static struct fake_server *fake_of(const struct nm_server *server)
@@ -279,6 +281,19 @@ void fake_server_tap(struct fake_server *fake, enum natmux_class cls, bool is_se
 struct nm_user_plane *nm_server_user_plane(struct nm_server *server)
 {
 	return fake_of(server)->esp ? (struct nm_user_plane *)server : NULL;
+}
+
+int nm_server_move_sas(struct nm_server *server, const char *plane, struct nm_sa_plane_moved *moved,
+	char *why, size_t size)
+{
+	struct fake_server *fake = fake_of(server);
+	struct nm_sa_plane *to = fake->other_plane;
+
+	if (!to || strcmp(to->ops->name, plane) != 0) {
+		snprintf(why, size, "there is one plane");
+		return NATMUX_EINVAL;
+	}
+	return nm_sa_plane_move(&fake->sa_plane, to, moved, why);
 }
 
 /* daemon/kernel_plane.h */

@@ -33,7 +33,8 @@ struct fake_server {
 	unsigned int reloads;
 	/* A real plane without device; NULL: esp is not user. */
 	struct natmux_esp *esp;
-	struct nm_sa_plane sa_plane; /* this one, or what the test sets */
+	struct nm_sa_plane sa_plane;     /* this one, or what the test sets */
+	struct nm_sa_plane *other_plane; /* NULL: there is one */
 	unsigned int plane_changes;
 	const struct nm_kernel_plane_status *kernel_status; /* NULL: esp is not kernel */
 	bool joins;                                         /* attach = join, and how that goes */

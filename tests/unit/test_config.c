@@ -157,6 +157,7 @@ static const char all_other[] =
 	"port = 4501\n"
 	"attach = own\n"
 	"esp = user\n"
+	"both-planes = no\n"
 	"handoff = unix\n"
 	"device = \"eth0.100\"\n"
 	"gro = no\n"

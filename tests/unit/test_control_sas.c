@@ -486,6 +486,11 @@ static void test_kernel_plane(void **state)
 	json_decref(result);
 	expect_error("{\"command\":\"sa-export\"}", "failed", "has not kept the keys");
 	assert_int_equal(sas(), 1);
+	expect_error("{\"command\":\"sa-move\"}", "bad-argument", "must be user or kernel");
+	expect_error("{\"command\":\"sa-move\",\"plane\":\"daemon\"}", "bad-argument",
+		"must be user or kernel");
+	expect_error("{\"command\":\"sa-move\",\"plane\":\"user\"}", "failed",
+		"there is one plane: nothing was changed");
 }
 
 int main(void)

@@ -1,0 +1,106 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# natmuxctl sa move: a tunnel between natmuxd and `ip xfrm`, whose SAs go from natmuxd's user plane to
+# the kernel's and back while packets flow. Under User-Mode Linux where the machine's kernel has no
+# ESP.
+#
+#	tests/uml/kernel_move.sh BUILDDIR
+set -euo pipefail
+# shellcheck source=tests/uml/kernel.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
+
+plain_state() {
+	lab_ip plain xfrm state add src "$3" dst "$4" proto esp spi "$2" reqid 1 mode tunnel \
+		replay-window 32 flag af-unspec aead 'rfc4106(gcm(aes))' \
+		"0x$(cat "$LAB_DIR/keys/site-$1")" 128 encap espinudp 4500 4500 0.0.0.0
+}
+
+start_plain() {
+	lab_addr plain lo 10.2.0.1/32
+	lab_ip plain route add 10.1.0.0/16 via 10.9.0.1
+	plain_state ba 0x1001 10.9.0.2 10.9.0.1
+	plain_state ab 0x1000 10.9.0.1 10.9.0.2
+	lab_ip plain xfrm policy add src 10.2.0.0/16 dst 10.1.0.0/16 dir out \
+		tmpl src 10.9.0.2 dst 10.9.0.1 proto esp reqid 1 mode tunnel
+	lab_ip plain xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir in \
+		tmpl proto esp reqid 1 mode tunnel
+	uml_hold plain
+}
+
+configure() {
+	{
+		printf '%s\n' "esp = user" "both-planes = yes" "handoff = none" 'listen = { "10.9.0.1" }'
+		esp_sa site out ab 0x1000 1 'remote = "10.9.0.2:4500"'
+		esp_sa site in ba 0x1001 1 'local = "10.9.0.1"' 'remote = "10.9.0.2:4500"' \
+			'selectors = { "src 10.2.0.0/16 dst 10.1.0.0/16" }'
+		esp_policy site 1 "src 10.1.0.0/16 dst 10.2.0.0/16"
+	} | natmux_configure nm
+}
+
+# plain_counts WORD: what the plain end's inbound state has counted.
+plain_counts() {
+	lab_ip plain -s xfrm state get src 10.9.0.1 dst 10.9.0.2 proto esp spi 0x1000 |
+		sed -n "s/.*$1 \([0-9]*\).*/\1/p" | tail -n 1
+}
+
+plane() {
+	natmux_json nm '[.sas[].plane] | unique | join(" ")' sa list
+}
+
+sequence() {
+	natmux_json nm '.sas[] | select(.direction == "out") | .sequence' sa list
+}
+
+works() {
+	lab_run nm ping -q -n -c 1 -W 1 -I 10.1.0.1 10.2.0.1
+}
+
+# move PLANE: while pings run; says how many of them found no answer.
+move() {
+	lab_spawn nm pings ping -q -n -c 100 -i 0.05 -W 1 -I 10.1.0.1 10.2.0.1
+	local pings=$LAB_PID
+	sleep 2
+	natmux_ctl nm sa move all "$1" >"$(lab_log move)" 2>&1 || cat "$(lab_log move)" >&2
+	wait "$pings" || true
+	esp_lost pings
+}
+
+uml_begin "$1" 200
+uml_wire nm plain
+esp_keys site
+lab_addr nm lo 10.1.0.1/32
+start_plain
+configure
+natmux_start nm
+natmuxd=$LAB_PID
+lab_ip nm route add 10.2.0.0/16 dev natmux1 src 10.1.0.1
+tap_within 5 "the tunnel works" works
+tap "in the user plane" test "$(plane)" = user
+before=$(sequence)
+tap_is "pings lost on the way to the kernel, of 100" "$(move kernel)" -le 10
+tap "the SAs are the kernel's" test "$(plane)" = kernel
+tap_is "the counter jumped" "$(sequence)" -gt "$((before + 65536))"
+tap_is "states in the kernel" "$(lab_ip nm xfrm state | grep -c 'proto esp spi 0x0*[1-9a-f]')" -eq 2
+received=$(natmux_rx nm esp)
+tap "the tunnel works" works
+tap_is "natmuxd sees nothing of it" "$(natmux_rx nm esp)" -eq "$received"
+tap_fails "they are there already" natmux_ctl nm sa move all kernel
+sed -i 's/^sa "site-out" {/&\n\tsoft-packets = 1000000/' "$LAB_DIR/ns/nm/natmux.conf"
+tap "a reload finds them there" natmux_ctl nm reload
+tap "they are the kernel's still" test "$(plane)" = kernel
+tap "the tunnel works" works
+before=$(sequence)
+tap_is "pings lost on the way back, of 100" "$(move user)" -le 10
+tap "the SAs are the user plane's" test "$(plane)" = user
+tap_is "the counter jumped again" "$(sequence)" -gt "$((before + 65536))"
+tap_is "states in the kernel" "$(lab_ip nm xfrm state | grep -c 'proto esp spi 0x0*[1-9a-f]' || true)" -eq 0
+tap_is "policies in the kernel" "$(lab_ip nm -o xfrm policy | grep -vc socket || true)" -eq 0
+tap_is "numbers that the other end has seen twice" "$(plain_counts replay)" -eq 0
+tap "the tunnel works" works
+natmux_ctl nm sa flush >/dev/null
+tap "nothing to move but a policy" natmux_ctl nm sa move all kernel
+tap_fails "and nothing that goes out" works
+lab_stop "$natmuxd"
+tap_is "policies after the end" "$(lab_ip nm -o xfrm policy | grep -vc socket || true)" -eq 0
+tap_end
