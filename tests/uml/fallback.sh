@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# esp = kernel where steering cannot be proved, for the loopback interface is down: bound to a device
+# natmuxd gives all ESP back to the kernel packet by packet, and says so; without one it refuses to
+# start. Under User-Mode Linux where the machine's kernel has no ESP.
+#
+#	tests/uml/fallback.sh BUILDDIR
+set -euo pipefail
+# shellcheck source=tests/uml/kernel.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
+unsteered='this kernel does not steer datagrams as it is told'
+
+# plain_state WAY SPI SOURCE DESTINATION: a state of the plain end.
+plain_state() {
+	lab_ip plain xfrm state add src "$3" dst "$4" proto esp spi "$2" reqid 1 mode tunnel \
+		replay-window 32 aead 'rfc4106(gcm(aes))' "0x$(cat "$LAB_DIR/keys/site-$1")" 128 \
+		encap espinudp 4500 4500 0.0.0.0
+}
+
+start_plain() {
+	lab_addr plain wan 10.2.0.1/32
+	lab_ip plain route add 10.1.0.0/16 via 10.9.0.1 src 10.2.0.1
+	plain_state ab 0x1000 10.9.0.1 10.9.0.2
+	plain_state ba 0x1001 10.9.0.2 10.9.0.1
+	lab_ip plain xfrm policy add src 10.2.0.0/16 dst 10.1.0.0/16 dir out \
+		tmpl src 10.9.0.2 dst 10.9.0.1 proto esp reqid 1 mode tunnel
+	lab_ip plain xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir in \
+		tmpl proto esp reqid 1 mode tunnel
+	uml_hold plain
+}
+
+# configure [LINE...]: of natmux.conf, with the tunnel.
+configure() {
+	{
+		printf '%s\n' "esp = kernel" "handoff = none" "stun { responder = open }" \
+			"keepalive { interval = 3600 }" "$@"
+		esp_sa site out ab 0x1000 1 'remote = "10.9.0.2:4500"'
+		esp_sa site in ba 0x1001 1 'local = "10.9.0.1"' \
+			'selectors = { "src 10.2.0.0/16 dst 10.1.0.0/16" }'
+		esp_policy site 1 "src 10.1.0.0/16 dst 10.2.0.0/16"
+	} | natmux_configure nm
+}
+
+# pings FROM SOURCE TO COUNT: whether each has its answer.
+pings() {
+	lab_run "$1" ping -q -n -c "$4" -i 0.05 -W 3 -I "$2" "$3" | grep -q " $4 received"
+}
+
+log_has() {
+	grep -qF -- "$1" "$(lab_log natmuxd-nm)"
+}
+
+# decrypted: packets that the kernel counts for natmuxd's inbound SA.
+decrypted() {
+	natmux_json nm '.sas[] | select(.name == "site-in") | .counters.packets' sa list
+}
+
+refuses() {
+	local status=0
+	lab_spawn nm "$1" "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/nm/natmux.conf"
+	wait "$LAB_PID" || status=$?
+	tap_is "$1: exit status" "$status" -eq 3
+	tap_has "$1: it says what is wrong" "$(lab_log "$1")" "$unsteered"
+	tap_has "$1: and what is needed" "$(lab_log "$1")" "esp = kernel needs the key device then"
+	tap_is "$1: states left behind" "$(lab_ip nm xfrm state | grep -c 'proto esp' || true)" -eq 0
+}
+
+uml_begin "$1" 120
+uml_wire nm plain
+esp_keys site
+lab_addr nm wan 10.1.0.1/32 # not on lo, which is down
+lab_ip nm route add 10.2.0.0/16 via 10.9.0.2
+lab_run nm sysctl -qw net.ipv4.conf.all.rp_filter=1
+start_plain
+lab_ip nm link set lo down
+
+configure
+refuses without-device
+
+configure 'device = "wan"'
+natmux_start nm
+natmuxd=$LAB_PID
+tap "bound to a device it starts, and warns" log_has "$unsteered"
+tap "and says what that means" log_has "all ESP goes through natmuxd back into the kernel"
+tap "the status says that, and why" natmux_is nm \
+	'.steering | (.steered | not) and (.why | length > 0) and (.tun | length > 0)' status
+natmux_ctl nm status >"$LAB_DIR/status"
+tap "people can read it, too" grep -q "^ *steering .*$(natmux_json nm .steering.why status)" "$LAB_DIR/status"
+tap "six pings through the tunnel" pings nm 10.1.0.1 10.2.0.1 6
+tap "and from its other end" pings plain 10.2.0.1 10.1.0.1 6
+tap_is "ESP came to natmuxd" "$(natmux_rx nm esp)" -eq 12
+tap_is "which gave it back: the kernel has decrypted all" "$(decrypted)" -eq 12
+tap "STUN is answered" lab_run plain "$datagrams" ask stun 10.9.0.1 4500
+tap "and over IPv6" lab_run plain "$datagrams" ask stun fd09::1 4500
+tap "two hundred pings" pings nm 10.1.0.1 10.2.0.1 200
+tap_is "each came to natmuxd once" "$(natmux_rx nm esp)" -eq 212
+tap_is "and was decrypted once" "$(decrypted)" -eq 212
+lab_stop "$natmuxd"
+
+lab_ip nm link set lo up
+natmux_start nm
+tap "with the loopback interface up, ESP is steered" natmux_is nm .steering.steered status
+tap_end
