@@ -212,7 +212,7 @@ static int open_kernel_door(struct nm_server *server)
 static int open_steered(struct nm_server *server)
 {
 	const struct nm_config *config = server->config;
-	struct nm_kernel_port port;
+	struct nm_kernel_port port = {.fds_n = 0};
 	struct natmux_uv_config net;
 	int err = open_kernel_door(server);
 
