@@ -236,8 +236,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct nm_kernel_plane *plane = poll->data;
 
-	(void)status; /* an error of the socket: receiving tells */
 	(void)events;
+	/* What was lost shows as POLLERR, at which libuv stops. Receiving tells, and takes it away. */
+	if (status < 0)
+		uv_poll_start(poll, UV_READABLE, on_readable);
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		void *bytes;
 		size_t len;
