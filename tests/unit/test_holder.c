@@ -269,6 +269,29 @@ static void test_both_families(void **state)
 	expect(&wish, NM_HOLDER_JOIN, "");
 }
 
+/* OpenIKED's IPv6 socket takes IPv4, too: refused in whichever order, until listen leaves it out. */
+static void test_openiked(void **state)
+{
+	const struct natmux_addr listen = addr_of("0.0.0.0");
+	struct nm_holder_wish all = wish_all(), only_ipv4 = wish_all();
+
+	(void)state;
+	only_ipv4.listen = &listen;
+	only_ipv4.listen_n = 1;
+	for (size_t ipv6 = 0; ipv6 < 2; ipv6++) {
+		setup(NULL);
+		add(ipv6 == 0 ? "[::]:4500" : "0.0.0.0:4500", 7, "iked");
+		add(ipv6 == 1 ? "[::]:4500" : "0.0.0.0:4500", 7, "iked");
+		sockets[ipv6].is_v6only = false;
+		expect(&all, NM_HOLDER_BOTH,
+			"[::]:4500 of iked (process 7) takes IPv4, too (no IPV6_V6ONLY): natmux "
+			"joins sockets of one family");
+		expect(&only_ipv4, NM_HOLDER_JOIN, "");
+		assert_int_equal(choice.parts_n, 1);
+		assert_int_equal(choice.parts[0].socket, 1 - ipv6);
+	}
+}
+
 static void test_too_many(void **state)
 {
 	struct nm_holder_wish wish = wish_all();
@@ -302,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup(test_user, setup),
 		cmocka_unit_test_setup(test_device, setup),
 		cmocka_unit_test_setup(test_both_families, setup),
+		cmocka_unit_test_setup(test_openiked, setup),
 		cmocka_unit_test_setup(test_too_many, setup),
 	};
 
