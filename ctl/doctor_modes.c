@@ -228,7 +228,9 @@ static void judge_esp_kernel(const struct nm_doctor_facts *facts, struct nm_doct
 
 	switch (nm_doctor_kernel_esp(facts, NATMUX_FAMILY_IPV4)) {
 	case NM_YES:
-		nm_doctor_say(mode->row.finding, "works, with SAs from natmux.conf and natmuxctl");
+		nm_doctor_say(mode->row.finding,
+			"works, with SAs from natmux.conf and natmuxctl, or beside handoff = "
+			"inject with the IKE daemon's");
 		break;
 	case NM_NO: forbid_esp_kernel(facts, mode); break;
 	case NM_UNKNOWN:

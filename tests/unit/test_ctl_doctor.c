@@ -277,7 +277,7 @@ static const struct {
 	{nothing, "esp daemon", OK, "works", "", ""},
 	{nothing, "handoff none", OK, "works, with esp = user", "", ""},
 	{nothing, "esp user", OK, "works, with SAs from", "", ""},
-	{nothing, "esp kernel", OK, "works, with SAs", "", ""},
+	{nothing, "esp kernel", OK, "with the IKE daemon's", "", ""},
 
 	{charon_has_port, "port-4500-ipv4", NO, "charon (process 12) has 0.0.0.0:4500",
 		"attach = own", "attach = join; or let charon listen elsewhere"},
