@@ -36,7 +36,9 @@ packets() {
 	lab_ip "$1" -s xfrm state | awk '/\(packets\)/ && !/limit/ {sub(/.*, /, ""); n += $1} END {print n + 0}'
 }
 
+# charon follows when the kernel has told it of a packet from there.
 has_port_from_50000() {
+	charon_pings host-a 192.168.2.10
 	lab_ip gw-b xfrm state | grep -qE 'encap type espinudp sport (4500 dport 50[0-9]{3}|50[0-9]{3} dport 4500)'
 }
 
@@ -99,7 +101,7 @@ lab_run nat-a iptables-legacy -t nat -I POSTROUTING -o wan -p udp -j MASQUERADE 
 lab_ip nat-a -4 addr flush dev wan
 lab_addr nat-a wan 203.0.113.1/24
 tap_within 3 "A's NAT maps to another port: charon follows" charon_pings host-a 192.168.2.10
-tap "its states have the port" has_port_from_50000
+tap_within 10 "its states have the port" has_port_from_50000
 tap "STUN is answered" asks_stun 203.0.113.2
 
 tap "a policy over the wire's addresses" lab_ip gw-b xfrm policy add src 0.0.0.0/0 dst 10.2.0.0/24 \
