@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <seccomp.h>
 #include <string.h>
+#include <linux/if_tun.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -279,6 +280,8 @@ static int add_guarded_running(scmp_filter_ctx filter)
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIONBIO, 0)},
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, FIOCLEX, 0)},
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, TCGETS, 0)},
+		/* No more super-packets after a broken one. */
+		{"ioctl", SCMP_A1(SCMP_CMP_EQ, TUNSETOFFLOAD, 0)},
 		/* The number of an interface that an SA is offloaded to. */
 		{"ioctl", SCMP_A1(SCMP_CMP_EQ, SIOCGIFINDEX, 0)},
 	};

@@ -6,6 +6,7 @@
 #include "io/inner_tun_device.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <natmux/error.h>
@@ -58,6 +59,33 @@ static bool decode(const struct nm_inner_tun_queue *queue, uint8_t *data, size_t
 	return true;
 }
 
+static bool is_super(const struct nm_inner_tun_queue *queue, const uint8_t *data, size_t n)
+{
+	const uint8_t *type = data - queue->vnet_len + offsetof(struct virtio_net_hdr, gso_type);
+
+	return queue->vnet_len > 0 && n >= NM_VNET_LEN && *type != VIRTIO_NET_HDR_GSO_NONE;
+}
+
+/*
+ * A super-packet came broken: all its segments are lost, and so would the next ones' be. The kernel
+ * is to cut from now on, whatever the kind, for the header that names it is what is in doubt.
+ */
+static void distrust(struct nm_inner_tun_queue *queue)
+{
+	struct nm_inner_tun_status *status = &queue->status;
+
+	if (!queue->is_open || (!status->tso.is_read && !status->uso.is_read))
+		return;
+	status->tso.is_read = status->uso.is_read = false;
+	nm_inner_tun_say_why(&status->tso, "read", EBADMSG);
+	nm_inner_tun_say_why(&status->uso, "read", EBADMSG);
+	if (nm_inner_tun_set_offloads(queue) < 0)
+		note_error(queue, "ioctl(TUNSETOFFLOAD)", errno);
+	nm_log(&queue->link->log, NATMUX_LOG_WARNING,
+		"TUN %s: a broken super-packet was read: the kernel is to make no more",
+		queue->link->name);
+}
+
 static void count(
 	struct nm_inner_tun_count *count, const struct natmux_offload *offload, size_t bytes)
 {
@@ -80,6 +108,8 @@ size_t nm_inner_tun_read(struct nm_inner_tun_queue *queue, struct natmux_inner *
 			break;
 		if (!decode(queue, data, n, &packets[used])) {
 			queue->status.read.drops++;
+			if (is_super(queue, data, n))
+				distrust(queue);
 			continue;
 		}
 		count(&queue->status.read, &packets[used].offload, packets[used].len);

@@ -23,6 +23,7 @@ struct nm_inner_tun_queue {
 	uint8_t vnet_len; /* 0: no virtio_net_hdr goes before each packet */
 	bool is_le;       /* its fields are little-endian, else in the host's order */
 	bool has_more;
+	bool is_open; /* the proof is over: what comes now is somebody's packet */
 	struct nm_tun_told told;
 	struct nm_inner_tun_status status;
 	_Alignas(64) uint8_t buffer[NM_INNER_TUN_BUFFER];
@@ -55,6 +56,9 @@ ssize_t nm_inner_tun_put(struct nm_inner_tun_queue *queue, const struct natmux_o
  * which is up; what does not come out as it went in is off then.
  */
 void nm_inner_tun_prove(struct nm_inner_tun_queue *queue, int index);
+
+/* Tells the kernel which super-packets it may hand out: what the status has on. 0, or -1 and errno. */
+int nm_inner_tun_set_offloads(struct nm_inner_tun_queue *queue);
 
 /* Says why an offload is off; the first reason stays. */
 void nm_inner_tun_say_why(struct nm_inner_tun_offload *offload, const char *call, int error);

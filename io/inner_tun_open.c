@@ -144,8 +144,7 @@ static int set_header(struct nm_inner_tun_queue *queue)
 	return 0;
 }
 
-/* Tells the kernel which super-packets it may hand out. 0 or -1. */
-static int set_offloads(struct nm_inner_tun_queue *queue)
+int nm_inner_tun_set_offloads(struct nm_inner_tun_queue *queue)
 {
 	unsigned long flags =
 		(queue->status.tso.is_read ? TSO : 0) | (queue->status.uso.is_read ? USO : 0);
@@ -173,7 +172,7 @@ static int choose_offloads(struct nm_inner_tun_queue *queue)
 
 	if (queue->vnet_len == 0)
 		return 0;
-	while (set_offloads(queue) < 0)
+	while (nm_inner_tun_set_offloads(queue) < 0)
 		if (!give_up(&status->uso) && !give_up(&status->tso))
 			return nm_tun_link_failed(queue->link, "ioctl(TUNSETOFFLOAD)");
 	return 0;
@@ -220,6 +219,7 @@ static int prove(
 	warn(queue, "TSO", config->use_tso, &status->tso);
 	warn(queue, "USO", config->use_uso, &status->uso);
 	memset(&status->read, 0, sizeof(status->read)); /* of the proof's packets */
+	queue->is_open = true;
 	return 0;
 }
 
