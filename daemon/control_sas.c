@@ -139,6 +139,7 @@ int nm_control_sa_delete(struct nm_control_call *call)
 	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct filter filter;
 	bool is_out;
+	int err;
 
 	if (!plane || get_filter(call, &filter) < 0)
 		return NATMUX_EINVAL;
@@ -147,8 +148,13 @@ int nm_control_sa_delete(struct nm_control_call *call)
 		return nm_control_fail(call, "bad-argument",
 			"an SA is named by \"direction\" and \"spi\", an outbound one by its "
 			"\"remote\" as well");
-	if (nm_sa_plane_delete(plane, filter.direction, filter.spi, &filter.remote) < 0)
+	err = nm_sa_plane_delete(plane, filter.direction, filter.spi, &filter.remote);
+	if (err == NATMUX_ENOTFOUND)
 		return nm_control_fail(call, "failed", "there is no such SA");
+	if (err < 0)
+		return nm_control_fail(call, "failed",
+			"%s: the SA is still there, and natmuxd's log says why",
+			natmux_strerror(err));
 	call->result = json_object();
 	return 0;
 }
@@ -186,15 +192,16 @@ int nm_control_sa_flush(struct nm_control_call *call)
 {
 	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct found found = {.len = 0};
+	size_t deleted = 0;
 
 	if (!plane || get_filter(call, &found.filter) < 0)
 		return NATMUX_EINVAL;
 	nm_sa_plane_each(plane, collect, &found);
 	for (size_t i = 0; i < found.len && !found.failed; i++)
-		nm_sa_plane_delete(plane, found.list[i].direction, found.list[i].spi,
-			&found.list[i].added_remote);
+		deleted += nm_sa_plane_delete(plane, found.list[i].direction, found.list[i].spi,
+				   &found.list[i].added_remote) == 0;
 	if (!found.failed)
-		call->result = json_pack("{s:o}", "deleted", nm_json_count(found.len));
+		call->result = json_pack("{s:o}", "deleted", nm_json_count(deleted));
 	free(found.list);
 	return 0;
 }

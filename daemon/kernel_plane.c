@@ -197,9 +197,9 @@ static void on_resync_state(void *user, const struct nm_xfrm_state *state)
 
 static void on_resync_policy(void *user, const struct nm_xfrm_policy *policy)
 {
-	/* Policies are only ever written whole: what is missing comes back with its SA's next step. */
-	(void)user;
-	(void)policy;
+	struct nm_kernel_plane *plane = user;
+
+	nm_kernel_resync_policy(plane->kernel, policy);
 }
 
 static int send_message(void *user, const void *message, size_t len, int *os_error)

@@ -64,7 +64,7 @@ struct nm_sa_plane_ops {
 	/* Adds, or replaces the one of the same identity, at once or not at all. */
 	int (*sa_add)(
 		void *self, const struct nm_sa_order *order, char why[static NM_SA_PLANE_WHY]);
-	/* NATMUX_ENOTFOUND. `remote`: natmux_esp_sa_delete() */
+	/* NATMUX_ENOTFOUND; others when it is still there. `remote`: natmux_esp_sa_delete() */
 	int (*sa_delete)(void *self, enum natmux_sa_direction direction, uint32_t spi,
 		const struct natmux_addr *remote);
 	void (*sas)(void *self, nm_sa_each *each, void *user);

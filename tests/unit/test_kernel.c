@@ -21,6 +21,7 @@ static uint8_t received[sizeof(fake.out)] __attribute__((aligned(8)));
 /* What was told and sent, as texts. */
 static char events[1024];
 static unsigned int keepalives;
+static char logged[1024];
 
 static enum nm_netlink_result recv_fake(void *self, void **bytes, size_t *len)
 {
@@ -103,6 +104,13 @@ static void note_event(void *user, const struct natmux_esp_event *event)
 	strcat(events, line);
 }
 
+static void note_log(void *user, enum natmux_log_level level, const char *text)
+{
+	(void)user;
+	(void)level;
+	strncat(logged, text, sizeof(logged) - strlen(logged) - 1);
+}
+
 static void fill(void *user, void *buf, size_t len)
 {
 	(void)user;
@@ -125,13 +133,14 @@ static int setup(void **state)
 		.source = find_source,
 		.ifindex = find_ifindex,
 		.send = count_keepalive,
-		.event = note_event};
+		.event = note_event,
+		.log = {.write = note_log, .level = NATMUX_LOG_DEBUG}};
 
 	(void)state;
 	fake_xfrm_init(&fake);
 	fake.has_group = true;
 	now = 1000000;
-	events[0] = '\0';
+	events[0] = logged[0] = '\0';
 	keepalives = 0;
 	if (nm_kernel_ask_new(&ask_config, &ask) < 0)
 		return -1;
@@ -530,6 +539,7 @@ static struct nm_xfrm_event event_of(enum nm_xfrm_event_type type, const char *t
 
 	assert_true(fake_xfrm_find(&fake, to, spi, &event.state));
 	event.id = nm_xfrm_state_id_of(&event.state);
+	event.reqid = event.state.reqid;
 	return event;
 }
 
@@ -682,8 +692,159 @@ static void test_moving_fails(void **state)
 	nm_kernel_event(kernel, &event);
 	assert_string_equal(events, "");
 	assert_string_equal(sas(), "in 0x101 192.0.2.2:4500 0 key;");
+	/* Not with each packet, but again. */
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_UPDSA), 1);
+	now += 999;
+	nm_kernel_event(kernel, &event);
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_UPDSA), 1);
+	now++;
 	nm_kernel_event(kernel, &event);
 	assert_string_equal(sas(), "in 0x101 192.0.2.2:4600 0 key;");
+}
+
+/* The event has no mark: SAs with one are found all the same, and strangers' are not. */
+static void test_moving_with_a_mark(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_xfrm_event event, strange;
+
+	(void)state;
+	in.kernel.mark = (struct nm_sa_mark){7, 15};
+	assert_int_equal(add(&in), 0);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.id.mark = (struct nm_xfrm_mark){0};
+	event.now = addr("192.0.2.2:4600");
+	strange = event;
+	strange.reqid = 8;
+	nm_kernel_event(kernel, &strange);
+	strange = event;
+	strange.id.destination = addr("192.0.2.7");
+	nm_kernel_event(kernel, &strange);
+	strange = event;
+	strange.id.protocol = 51;
+	nm_kernel_event(kernel, &strange);
+	strange = event;
+	strange.id.spi = 0x999;
+	nm_kernel_event(kernel, &strange);
+	assert_string_equal(events, "");
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(events, "2 in 0x101 7 192.0.2.2:4600;");
+}
+
+/* AH and IPComp have SPIs of their own. */
+static void test_other_protocols(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_xfrm_event event;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	event = event_of(NM_XFRM_EVENT_STATE_EXPIRED, "192.0.2.1", 0x101);
+	event.state.protocol = event.id.protocol = 51;
+	event.is_hard = true;
+	nm_kernel_event(kernel, &event);
+	event.type = NM_XFRM_EVENT_STATE_DELETED;
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(events, "");
+	assert_string_equal(sas(), "in 0x101 192.0.2.2:4500 0 key;");
+}
+
+/* The next outbound SA of a reqid begins where its peer is by now, unless it says another place. */
+static void test_rekey_of_a_moved_peer(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_sa_order next = order(NATMUX_SA_OUT, 0x102, "192.0.2.2");
+	struct nm_sa_order elsewhere = order(NATMUX_SA_OUT, 0x103, "192.0.2.5");
+	struct nm_xfrm_event event;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(add(&out), 0);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.now = addr("192.0.2.9:4600");
+	nm_kernel_event(kernel, &event);
+	next.config.key = other_key;
+	assert_int_equal(add(&next), 0);
+	assert_int_equal(add(&elsewhere), 0);
+	sas();
+	assert_non_null(strstr(list, "out 0x102 192.0.2.9:4600 0"));
+	assert_non_null(strstr(list, "out 0x103 192.0.2.5:4500 0"));
+}
+
+/* An SA that has moved has the kernel's name of one that is to be added: it is not overwritten. */
+static void test_name_is_taken(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_sa_order same = order(NATMUX_SA_OUT, 0x100, "192.0.2.9");
+	struct nm_xfrm_event event;
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(add(&out), 0);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.now = addr("192.0.2.9:4500");
+	nm_kernel_event(kernel, &event);
+	assert_int_equal(nm_sa_plane_add(&plane, &same, why), NATMUX_EEXISTS);
+	assert_non_null(strstr(why, "has followed its peer"));
+	assert_int_equal(count_states(), 2);
+	/* Once it is dead its name is free. */
+	event = event_of(NM_XFRM_EVENT_STATE_DELETED, "192.0.2.9", 0x100);
+	nm_kernel_event(kernel, &event);
+	same.config.key = other_key;
+	assert_int_equal(add(&same), 0);
+	assert_int_equal(kernel->sad.len, 2);
+	assert_int_equal(count_states(), 2);
+}
+
+/* An SA or policy that the kernel does not give up is not said to be gone. */
+static void test_deleting_fails(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &made, why), 0);
+	fake.fail_type = XFRM_MSG_DELSA;
+	fake.fail_error = EPERM;
+	fake.fail_skip = 0;
+	assert_true(nm_sa_plane_delete(&plane, NATMUX_SA_IN, 0x101, NULL) < 0);
+	assert_string_equal(sas(), "in 0x101 192.0.2.2:4500 0 key;");
+	fake.fail_type = XFRM_MSG_DELPOLICY;
+	fake.fail_error = EPERM;
+	fake.fail_skip = 0;
+	assert_true(nm_sa_plane_policy_delete(&plane, &made) < 0);
+	assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
+	/* Somebody else was first: that is what was wanted. */
+	fake.fail_type = XFRM_MSG_DELSA;
+	fake.fail_error = ESRCH;
+	fake.fail_skip = 0;
+	assert_int_equal(nm_sa_plane_delete(&plane, NATMUX_SA_IN, 0x101, NULL), 0);
+	fake.fail_type = XFRM_MSG_DELPOLICY;
+	fake.fail_error = ENOENT;
+	fake.fail_skip = 0;
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made), 0);
+}
+
+/* RFC 4301 5.2: without a reqid the kernel could not tell through which SA a packet came. */
+static void test_selectors_want_a_reqid(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct natmux_selector selector;
+
+	(void)state;
+	assert_int_equal(nm_selector_parse("src 10.2.0.0/16", &selector), 0);
+	in.config.selectors = &selector;
+	in.config.selectors_len = 1;
+	in.config.reqid = 0;
+	assert_int_equal(add(&in), NATMUX_EINVAL);
+	in.config.selectors_len = 0;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(count_states(), 1);
 }
 
 static void test_resync(void **state)
@@ -704,6 +865,90 @@ static void test_resync(void **state)
 	assert_string_equal(events, "");
 	nm_kernel_resync(kernel, NM_XFRM_RESYNC_DONE, NULL);
 	assert_string_equal(events, "1 out 0x100 7 192.0.2.2:4500;");
+}
+
+/* What is added, moved or listed between a dump's beginning and its end is not lost for that. */
+static void test_during_resync(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_xfrm_event event;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_LOST, NULL);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.now = addr("192.0.2.9:4500");
+	nm_kernel_event(kernel, &event);
+	assert_int_equal(add(&out), 0);
+	fake.is_silent = true; /* the list's own dump does not come */
+	sas();
+	fake.is_silent = false;
+	events[0] = '\0';
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_DONE, NULL);
+	assert_string_equal(events, "");
+	/* A list does not stand for the dump. */
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_LOST, NULL);
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_AGAIN, NULL);
+	sas();
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_DONE, NULL);
+	assert_non_null(strstr(events, "1 in 0x101"));
+	assert_non_null(strstr(events, "1 out 0x100"));
+}
+
+/* Policies that have gone while events were lost are told of: what they seal leaves in the clear. */
+static void test_policies_during_resync(void **state)
+{
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	struct nm_policy_order late = policy_order(5, "dst 10.3.0.0/16");
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct natmux_selector selector;
+	struct nm_xfrm_policy policy;
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	assert_int_equal(nm_selector_parse("src 10.2.0.0/16", &selector), 0);
+	in.config.selectors = &selector;
+	in.config.selectors_len = 1;
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &made, why), 0);
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 0);
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_LOST, NULL);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 3);
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &late, why), 0);
+	assert_true(get_policy(NM_XFRM_IN, &policy));
+	nm_kernel_resync_policy(kernel, &policy);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 2);
+	assert_true(get_policy(NM_XFRM_FWD, &policy));
+	nm_kernel_resync_policy(kernel, &policy);
+	nm_kernel_resync_policy(kernel, &policy);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 1);
+	logged[0] = '\0';
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_DONE, NULL);
+	assert_non_null(strstr(logged, "deleted 1 policies of natmuxd's"));
+}
+
+static void test_policies_by_other_hands(void **state)
+{
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	struct nm_xfrm_event event = {.type = NM_XFRM_EVENT_POLICIES_FLUSHED};
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(logged, "");
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &made, why), 0);
+	event.policy.type = 1; /* sub-policies are others' */
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(logged, "");
+	event.policy.type = 0;
+	nm_kernel_event(kernel, &event);
+	assert_non_null(strstr(logged, "flushed all policies"));
+	event = (struct nm_xfrm_event){.type = NM_XFRM_EVENT_POLICY_DELETED};
+	assert_true(get_policy(NM_XFRM_OUT, &event.policy));
+	logged[0] = '\0';
+	nm_kernel_event(kernel, &event);
+	assert_non_null(strstr(logged, "deleted a policy"));
 }
 
 static void test_keepalives(void **state)
@@ -770,7 +1015,16 @@ int main(void)
 		TEST(test_acquire),
 		TEST(test_moving),
 		TEST(test_moving_fails),
+		TEST(test_moving_with_a_mark),
+		TEST(test_other_protocols),
+		TEST(test_rekey_of_a_moved_peer),
+		TEST(test_name_is_taken),
+		TEST(test_deleting_fails),
+		TEST(test_selectors_want_a_reqid),
 		TEST(test_resync),
+		TEST(test_during_resync),
+		TEST(test_policies_during_resync),
+		TEST(test_policies_by_other_hands),
 		TEST(test_keepalives),
 		TEST(test_kernel_keepalives),
 	};
