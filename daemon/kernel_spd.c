@@ -255,16 +255,46 @@ int nm_kernel_spd_add(struct nm_kernel_spd *spd, const struct nm_policy_order *o
 	return err;
 }
 
-int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order)
+/* The policy in the place that an order names; NULL: none. */
+static struct nm_kernel_policy *find_out(
+	const struct nm_kernel_spd *spd, const struct nm_policy_order *order)
 {
 	struct nm_kernel_policy like, *policy;
 	char why[NM_SA_PLANE_WHY];
-	int err;
 
 	if (start_out(order, &like, why) < 0)
-		return NATMUX_ENOTFOUND;
+		return NULL;
 	policy = nm_kernel_spd_find_like(spd, &like);
-	if (!policy || policy->order.policy.priority != order->policy.priority)
+	return policy && policy->order.policy.priority == order->policy.priority ? policy : NULL;
+}
+
+int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
+	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY])
+{
+	struct nm_kernel_policy *there = find_out(spd, order), next;
+	struct nm_xfrm_policy kernel;
+	int err;
+
+	if (!there)
+		return NATMUX_ENOTFOUND;
+	next = *there;
+	next.order = *order;
+	err = make_out(&next, newest, &kernel);
+	if (err == 0)
+		err = nm_kernel_spd_write(spd, &kernel, why);
+	if (err < 0)
+		return err;
+	there->order = *order;
+	nm_list_move_last(nm_kernel_reqids_ring(&spd->by_reqid, order->policy.reqid), &there->node);
+	return 0;
+}
+
+int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order)
+{
+	struct nm_kernel_policy *policy = find_out(spd, order);
+	int err;
+
+	if (!policy)
 		return NATMUX_ENOTFOUND;
 	err = nm_kernel_spd_erase(spd, policy, NM_XFRM_OUT);
 	/* What the kernel keeps stays listed. NATMUX_ENOTFOUND: somebody else was first. */

@@ -54,6 +54,13 @@ void nm_kernel_spd_clear(struct nm_kernel_spd *spd);
  */
 int nm_kernel_spd_add(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
 	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY]);
+/*
+ * The same in the place of the one of its selector and priority, which it is at once or not at all:
+ * between a deletion and an addition packets would leave in the clear. NATMUX_ENOTFOUND.
+ */
+int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
+	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY]);
+/* NATMUX_ENOTFOUND; others when it is still there. */
 int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order);
 void nm_kernel_spd_each(const struct nm_kernel_spd *spd, nm_policy_each *each, void *user);
 

@@ -490,6 +490,44 @@ static void test_policies(void **state)
 	assert_int_equal(count_policies(), 0);
 }
 
+/* Another action in its place, at once: between a deletion and an addition there would be none. */
+static void test_policy_in_place(void **state)
+{
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_xfrm_policy policy;
+	char why[NM_SA_PLANE_WHY];
+	bool is_replaced;
+
+	(void)state;
+	assert_int_equal(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why), 0);
+	assert_false(is_replaced);
+	made.policy.reqid = 8;
+	assert_int_equal(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why), 0);
+	assert_true(is_replaced);
+	/* It is the new reqid's SAs that it follows. */
+	assert_int_equal(add(&out), 0);
+	assert_true(get_policy(NM_XFRM_OUT, &policy));
+	assert_int_equal(policy.templates[0].reqid, 8);
+	assert_int_equal(policy.templates[0].mode, XFRM_MODE_TRANSPORT);
+	out.config.spi = 0x102;
+	out.config.reqid = 8;
+	assert_int_equal(add(&out), 0);
+	assert_true(get_policy(NM_XFRM_OUT, &policy));
+	assert_int_equal(policy.templates[0].mode, XFRM_MODE_TUNNEL);
+	/* Refused, it is as it was. */
+	fake.fail_type = XFRM_MSG_UPDPOLICY;
+	fake.fail_error = ENOMEM;
+	fake.fail_skip = 0;
+	made.policy.action = NATMUX_POLICY_BYPASS;
+	assert_true(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why) < 0);
+	made.policy.action = NATMUX_POLICY_PROTECT;
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_DELPOLICY), 0);
+	assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made), 0);
+	assert_int_equal(count_policies(), 0);
+}
+
 /* Gates: shared by SAs of one reqid, refused to another one, wide for an SA that says nothing. */
 static void test_gates(void **state)
 {
@@ -1009,6 +1047,7 @@ int main(void)
 		TEST(test_replace),
 		TEST(test_taken_over),
 		TEST(test_policies),
+		TEST(test_policy_in_place),
 		TEST(test_gates),
 		TEST(test_lifetimes),
 		TEST(test_other_hands),
