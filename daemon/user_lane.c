@@ -314,6 +314,7 @@ void nm_user_lane_set_path_mtu(
 	struct nm_user_lane *lane, const struct natmux_addr *remote, uint32_t mtu)
 {
 	natmux_esp_set_path_mtu(lane->esp, now_ms(lane), remote, mtu);
+	arm(lane);
 }
 
 void nm_user_lane_arm(struct nm_user_lane *lane)
