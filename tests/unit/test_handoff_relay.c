@@ -6,6 +6,7 @@
 #include <natmux/error.h>
 #include "../fakes/fake_mux.h"
 #include "../fakes/fake_tun.h"
+#include "../fakes/inet_sum.h"
 #include "base/bytes.h"
 #include "bench/alloc.h"
 #include "dispatcher/handoff_relay.h"
@@ -168,8 +169,8 @@ static void test_packet(void **state)
 	assert_memory_equal(p + 16, "\x64\x40\x00\x01", 4);
 	assert_int_equal(nm_get16(p + 20), 4500);
 	assert_int_equal(nm_get16(p + 22), 14500);
-	assert_int_equal(fake_sum(p, 20, 0), 0xffff);
-	assert_int_equal(fake_sum(p + 20, 1009, 17 + 1009U + fake_sum(p + 12, 8, 0)), 0xffff);
+	assert_int_equal(inet_sum(p, 20, 0), 0xffff);
+	assert_int_equal(inet_sum(p + 20, 1009, 17 + 1009U + inet_sum(p + 12, 8, 0)), 0xffff);
 	train = esp(bytes[0], 5, 999, 0);
 	train.tos = 1;
 	to_daemon(&train);
@@ -179,7 +180,7 @@ static void test_packet(void **state)
 	assert_int_equal(nm_get16(p + 4), 1007);
 	assert_memory_equal(p + 8, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02", 16);
 	assert_memory_equal(p + 24, "\xfd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
-	assert_int_equal(fake_sum(p + 40, 1007, 17 + 1007U + fake_sum(p + 8, 32, 0)), 0xffff);
+	assert_int_equal(inet_sum(p + 40, 1007, 17 + 1007U + inet_sum(p + 8, 32, 0)), 0xffff);
 	assert_int_equal(fake_mux_drops(&mux), 0);
 	stop();
 }

@@ -20,6 +20,7 @@
 #include "io/udp_socket.h"
 #include "tests/fakes/alloc_count.h"
 #include "tests/fakes/fake_sys.h"
+#include "tests/fakes/inet_sum.h"
 #include "tests/fakes/ip_link.h"
 #include "tests/fakes/log_tape.h"
 #include "tests/fakes/udp_peer.h"
@@ -66,24 +67,12 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The Internet checksum's sum (RFC 1071), carried on from `sum`. */
-static uint32_t sum16(const uint8_t *data, size_t len, uint32_t sum)
-{
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += nm_get16(data + i);
-	if (len % 2)
-		sum += (uint32_t)data[len - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
 /* Sum of the pseudo header of an IPv4 or IPv6 header at `ip`. */
 static uint32_t pseudo_sum(const uint8_t *ip, uint32_t udp_len)
 {
 	bool is_v6 = ip[0] >> 4 == 6;
 
-	return sum16(ip + (is_v6 ? 8 : 12), is_v6 ? 32 : 8, IPPROTO_UDP + udp_len);
+	return inet_sum(ip + (is_v6 ? 8 : 12), is_v6 ? 32 : 8, IPPROTO_UDP + udp_len);
 }
 
 /* Headers from the far side to ours; for a super-packet with the pseudo header's sum only. */
@@ -111,14 +100,14 @@ static struct nm_packet packet_to(
 		ip[9] = IPPROTO_UDP;
 		memcpy(ip + 12, far.ip, 4);
 		memcpy(ip + 16, peer->addr.ip, 4);
-		nm_put16(ip + 10, (uint16_t)~sum16(ip, 20, 0));
+		nm_put16(ip + 10, (uint16_t)~inet_sum(ip, 20, 0));
 	}
 	nm_put16(udp, 4500);
 	nm_put16(udp + 2, peer->addr.port);
 	nm_put16(udp + 4, (uint16_t)(len + 8));
 	sum = pseudo_sum(ip, len + 8);
 	nm_put16(udp + 6,
-		segment ? (uint16_t)sum : (uint16_t)~sum16(payload, len, sum16(udp, 8, sum)));
+		segment ? (uint16_t)sum : (uint16_t)~inet_sum(payload, len, inet_sum(udp, 8, sum)));
 	return packet;
 }
 
@@ -169,9 +158,9 @@ static bool is_sound(const uint8_t *ip, size_t len, uint16_t port, const uint8_t
 		return false;
 	assert_int_equal(nm_get16(udp + 4), len - header);
 	if (header == 20)
-		assert_int_equal(sum16(ip, 20, 0), 0xffff);
+		assert_int_equal(inet_sum(ip, 20, 0), 0xffff);
 	assert_int_equal(
-		sum16(udp, len - header, pseudo_sum(ip, (uint32_t)(len - header))), 0xffff);
+		inet_sum(udp, len - header, pseudo_sum(ip, (uint32_t)(len - header))), 0xffff);
 	*payload = udp + 8;
 	return true;
 }
