@@ -3,28 +3,10 @@
  * Rows of docs/conformance.md that only a whole plane can keep: what is let in, marked, moved, told
  * and refused. Each test begins with the ids of its rows.
  */
-#include "test.h"
+#include "esp_plane_test.h"
 
-#include <sodium.h>
-#include <stdbool.h>
-#include <natmux/error.h>
-#include <natmux/esp.h>
-
-#include "base/bytes.h"
-#include "tests/fakes/inner_packets.h"
-
-enum { SPI = 0x1000, REQID = 7, WIRE = 1 << 16, TCP = 6, UDP = 17, LEN = 100 };
+enum { SPI = 0x1000, TCP = 6, UDP = 17, LEN = 100 };
 enum { NOT_ECT = 0, ECT1 = 1, ECT0 = 2, CE = 3 };
-
-static struct natmux_esp *a, *b;
-static uint8_t wire[WIRE];
-static struct natmux_train trains[64];
-static size_t trains_n, wire_len;
-static uint8_t delivered[WIRE];
-static size_t delivered_n, delivered_len;
-static uint64_t drops[NATMUX_DROP_COUNT];
-static struct natmux_esp_event events[32];
-static size_t events_n;
 
 static struct natmux_addr test_addr(const char *text)
 {
@@ -34,124 +16,29 @@ static struct natmux_addr test_addr(const char *text)
 	return addr;
 }
 
-static void keep_trains(void *user, const struct natmux_train *from, size_t n)
-{
-	(void)user;
-	for (size_t i = 0; i < n; i++) {
-		assert_in_range(trains_n, 0, ARRAY_SIZE(trains) - 1);
-		trains[trains_n] = from[i];
-		memcpy(wire + wire_len, from[i].data, from[i].len);
-		trains[trains_n++].data = wire + wire_len;
-		wire_len += from[i].len;
-	}
-}
-
-static void keep_packet(void *user, const struct natmux_gathered *packet)
-{
-	(void)user;
-	delivered_n++;
-	delivered_len = 0;
-	for (uint32_t i = 0; i < packet->parts_len; i++) {
-		memcpy(delivered + delivered_len, packet->parts[i].data, packet->parts[i].len);
-		delivered_len += packet->parts[i].len;
-	}
-}
-
-static void keep_drop(void *user, enum natmux_drop drop, uint64_t n)
-{
-	(void)user;
-	drops[drop] += n;
-}
-
-static void keep_event(void *user, const struct natmux_esp_event *event)
-{
-	(void)user;
-	events[events_n++ % ARRAY_SIZE(events)] = *event;
-}
-
-static void fill(void *user, void *buf, size_t len)
-{
-	(void)user;
-	memset(buf, 0x5a, len);
-}
-
-static struct natmux_esp *make_plane(void)
-{
-	struct natmux_esp_config config;
-	struct natmux_esp *esp;
-
-	natmux_esp_config_init(&config);
-	config.random.fill = fill;
-	config.send = keep_trains;
-	config.deliver = keep_packet;
-	config.drop = keep_drop;
-	config.event = keep_event;
-	assert_int_equal(natmux_esp_new(&config, &esp), 0);
-	return esp;
-}
-
-static const uint8_t keymat[NATMUX_SUITE_KEY_MAX] = {3, 1, 4, 1, 5};
-static const struct natmux_random randomness = {.fill = fill};
-
-static struct natmux_sa_config sa_config(enum natmux_sa_direction direction)
-{
-	struct natmux_sa_config config;
-
-	natmux_sa_config_init(&config);
-	config.direction = direction;
-	config.spi = SPI;
-	config.suite = NATMUX_SUITE_AES128GCM16;
-	config.key = keymat;
-	config.key_len = natmux_suite_key_len(config.suite);
-	config.reqid = REQID;
-	config.path.local = test_addr("192.0.2.1:4500");
-	config.path.remote = test_addr("192.0.2.2:4500");
-	return config;
-}
-
-static void add_policy(const char *prefix)
-{
-	struct natmux_policy policy = {
-		.action = NATMUX_POLICY_PROTECT,
-		.reqid = REQID,
-		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
-	};
-
-	assert_int_equal(natmux_prefix_parse(prefix, &policy.selector.source), 0);
-	assert_int_equal(natmux_prefix_parse(prefix, &policy.selector.destination), 0);
-	assert_int_equal(natmux_esp_policy_add(a, &policy), 0);
-}
-
-static void forget(void)
-{
-	trains_n = wire_len = delivered_n = delivered_len = events_n = 0;
-	memset(drops, 0, sizeof(drops));
-}
+static const struct natmux_random randomness = {.fill = esp_fill};
 
 /* Everything that `a` is given goes through the outbound SA; `b` has the inbound one. */
 static void start(const struct natmux_sa_config *out, const struct natmux_sa_config *in)
 {
-	assert_true(sodium_init() >= 0);
+	struct natmux_esp_config config;
+
 	forget();
-	a = make_plane();
-	b = make_plane();
+	plane_config(&config);
+	a = plane_new(&config);
+	b = plane_new(&config);
 	assert_int_equal(natmux_esp_sa_add(a, 0, out), 0);
 	assert_int_equal(natmux_esp_sa_add(b, 0, in), 0);
-	add_policy("0.0.0.0/0");
-	add_policy("::/0");
+	add_policy(a, "0.0.0.0/0", "0.0.0.0/0");
+	add_policy(a, "::/0", "::/0");
 }
 
 static void start_plain(void)
 {
-	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI),
+				in = sa_config(NATMUX_SA_IN, SPI);
 
 	start(&out, &in);
-}
-
-static void stop(void)
-{
-	natmux_esp_free(a);
-	natmux_esp_free(b);
 }
 
 static struct inner_spec plain(uint8_t family, uint8_t protocol)
@@ -212,7 +99,7 @@ static void receive(const struct natmux_train *train, uint64_t now_ms)
 static void test_n1_e1_e2_spi(void **state)
 {
 	static const uint32_t refused[] = {0, 1, 255};
-	struct natmux_sa_config config = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config config = sa_config(NATMUX_SA_IN, SPI);
 	struct natmux_train *train;
 
 	(void)state;
@@ -293,8 +180,8 @@ static void test_n7_a2_inner_addresses(void **state)
 	spec.source_port = 1000;
 	spec.destination_port = 2000;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT);
-		struct natmux_sa_config in = sa_config(NATMUX_SA_IN);
+		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI);
+		struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI);
 		static uint8_t packet[INNER_MAX];
 		struct natmux_selector selector;
 
@@ -336,8 +223,8 @@ static void test_n8_transport_checksums(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT);
-		struct natmux_sa_config in = sa_config(NATMUX_SA_IN);
+		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI);
+		struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI);
 		struct inner_spec spec = plain(cases[i].family, cases[i].protocol);
 		static uint8_t packet[INNER_MAX];
 		struct natmux_inner inner = {.data = packet};
@@ -380,8 +267,8 @@ static void test_i8_what_moves_nobody(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT);
-		struct natmux_sa_config in = sa_config(NATMUX_SA_IN);
+		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI);
+		struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI);
 		struct natmux_train first, forged;
 		static uint8_t copy[WIRE];
 
@@ -417,7 +304,8 @@ static void test_i8_what_moves_nobody(void **state)
 /* Without a window replays are delivered, but still say nothing about where the peer is. */
 static void test_i8_replays_without_window(void **state)
 {
-	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI),
+				in = sa_config(NATMUX_SA_IN, SPI);
 	static uint8_t copy[WIRE];
 	struct natmux_train train;
 
@@ -442,7 +330,8 @@ static void test_i8_replays_without_window(void **state)
 /* RFC 4303 3.3.3: told before, told at the end, and no number twice. */
 static void test_e3_e4_numbers_end(void **state)
 {
-	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI),
+				in = sa_config(NATMUX_SA_IN, SPI);
 	struct inner_spec spec = plain(4, UDP);
 	static uint8_t packet[INNER_MAX];
 
@@ -474,7 +363,8 @@ static void test_e3_e4_numbers_end(void **state)
 /* RFC 4303 2.2.1: with ESN the same place is passed, and the half that nobody sees is in the ICV. */
 static void test_e5_extended_numbers_go_on(void **state)
 {
-	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI),
+				in = sa_config(NATMUX_SA_IN, SPI);
 
 	(void)state;
 	out.has_esn = in.has_esn = true;
@@ -505,7 +395,8 @@ static void test_e5_extended_numbers_go_on(void **state)
 /* RFC 4303 2.6: we can send them; received, they are no event, no drop and no packet. */
 static void test_e9_dummies(void **state)
 {
-	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI),
+				in = sa_config(NATMUX_SA_IN, SPI);
 	struct natmux_esp_packet dummy = {
 		.data = wire, .size = WIRE, .len = 333, .next_header = 59};
 	struct natmux_train train = {.path = in.path, .data = wire};
@@ -586,8 +477,8 @@ static void test_e1_e19_e20_audit(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT);
-		struct natmux_sa_config in = sa_config(NATMUX_SA_IN);
+		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI);
+		struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI);
 		const struct natmux_esp_event *told;
 		struct natmux_train *train;
 		size_t sent;
@@ -631,7 +522,8 @@ static void test_e1_e19_e20_audit(void **state)
 /* RFC 4301 4.4.1.1, 5.1: two SAs may differ by DSCP; no packet is refused for its own. */
 static void test_a4_any_dscp(void **state)
 {
-	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI),
+				in = sa_config(NATMUX_SA_IN, SPI);
 	struct natmux_selector all = selector_of("0.0.0.0/0", "0.0.0.0/0", 0, 0);
 
 	(void)state;
@@ -672,8 +564,8 @@ static void test_a6_outer_class(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT);
-		struct natmux_sa_config in = sa_config(NATMUX_SA_IN);
+		struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI);
+		struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI);
 
 		out.dscp = cases[i].dscp;
 		out.no_ecn = cases[i].no_ecn;
@@ -721,7 +613,8 @@ static void check_ecn(uint8_t family, uint8_t inner, uint8_t outer, uint8_t want
 
 static void test_a6_ecn_comes_in(void **state)
 {
-	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT), in = sa_config(NATMUX_SA_IN);
+	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI),
+				in = sa_config(NATMUX_SA_IN, SPI);
 
 	(void)state;
 	for (int no_ecn = 0; no_ecn < 2; no_ecn++) {
