@@ -3,6 +3,7 @@
 #ifndef MUX_TEST_H
 #define MUX_TEST_H
 
+#include "slow_rule.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -180,19 +181,6 @@ static inline void establish(uint64_t now, const char *remote)
 	sent(now, remote, ike_auth_answer, IKE_LEN);
 }
 
-/* CRC-32 bit by bit, apart from the table that is tested. */
-static inline uint32_t slow_crc(const uint8_t *data, size_t len)
-{
-	uint32_t crc = 0xffffffff;
-
-	for (size_t i = 0; i < len; i++) {
-		crc ^= data[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? crc >> 1 ^ 0xedb88320 : crc >> 1;
-	}
-	return ~crc;
-}
-
 /* A STUN message of `len` bytes (a multiple of 4, 28 or 36 and more): SOFTWARE fills it up. */
 static inline void make_stun(uint8_t *msg, uint16_t type, size_t len)
 {
@@ -207,7 +195,7 @@ static inline void make_stun(uint8_t *msg, uint16_t type, size_t len)
 	}
 	nm_put16(msg + len - 8, 0x8028);
 	nm_put16(msg + len - 6, 4);
-	nm_put32(msg + len - 4, slow_crc(msg, len - 8) ^ 0x5354554e);
+	nm_put32(msg + len - 4, slow_crc32(msg, len - 8) ^ 0x5354554e);
 }
 
 static inline size_t answers(uint64_t now, const char *remote, const uint8_t *msg, uint32_t len,

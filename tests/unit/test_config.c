@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Good configurations: defaults, every key, the form that is printed, the files that tell of it. */
-#include "test.h"
+#include "config_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
 #include "daemon/config_value.h"
-
-static struct nm_config *parse(const char *text)
-{
-	struct nm_config *config = NULL;
-	char message[NM_CONFIG_MESSAGE_SIZE];
-
-	if (nm_config_parse(
-		    "natmux.conf", text, strlen(text), NULL, &config, message, sizeof(message)) < 0)
-		fail_msg("%s", message);
-	assert_string_equal(message, "");
-	return config;
-}
 
 static char *print(const struct nm_config *config)
 {

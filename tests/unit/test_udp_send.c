@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sending trains: what a plain socket receives of them, and what a kernel that refuses costs. */
-#include "test.h"
+#include "udp_test.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
-#include "io/udp_socket.h"
 #include "tests/fakes/alloc_count.h"
-#include "tests/fakes/fake_sys.h"
-#include "tests/fakes/log_tape.h"
-#include "tests/fakes/udp_peer.h"
 
-static struct log_tape tape;
-static struct nm_udp_batch *batch;
 static uint8_t bytes[200000], received[65536];
 
 static struct nm_udp *open_with(const char *ip, bool use_gso)
@@ -22,31 +16,15 @@ static struct nm_udp *open_with(const char *ip, bool use_gso)
 		.log = log_tape(&tape),
 		.send_buffer = 8 << 20,
 		.use_gso = use_gso};
-	struct natmux_addr local = test_addr(ip);
-	struct nm_udp *udp;
 
-	assert_int_equal(nm_udp_open(&config, &local, batch, &udp), 0);
-	fake_sys_reset();
-	log_tape_clear(&tape);
-	return udp;
+	return open_quiet(&config, ip);
 }
 
-static int setup(void **state)
+static int setup_bytes(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 31 + i / 256);
-	return nm_udp_batch_new(&fake_sys, &batch);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_sys_reset();
-	nm_udp_batch_free(batch);
-	assert_int_equal(fake_sys_maps(), 0);
-	assert_int_equal(fake_sys_open_fds(), 0);
-	return 0;
+	return setup(state);
 }
 
 static struct natmux_train train_to(
@@ -752,24 +730,26 @@ static void test_allocates_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_one_train, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_joining, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_peers_are_not_joined, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_source_address, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_tos, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_segments_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_segments_refused_in_a_row, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_path_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_one_of_many_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_passing_errors, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_queue_full, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_df, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_big, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_kernel_takes_a_few, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_trains, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_errors_are_told_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_train, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_joining, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_two_peers_are_not_joined, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_many, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_source_address, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_tos, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_segments_refused, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_segments_refused_in_a_row, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_path_refused, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_one_of_many_fails, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_passing_errors, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_queue_full, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_df, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_too_big, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_kernel_takes_a_few, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_bad_trains, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_errors_are_told_once, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup_bytes, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
