@@ -42,6 +42,7 @@ start() {
 
 # counter PROTOCOL NAME: of /proc/net/snmp.
 counter() {
+	# shellcheck disable=SC2016 # awk's own
 	lab_run nm awk -v protocol="$1:" -v name="$2" '$1 != protocol { next }
 		!n { n = split($0, head); next }
 		{ for (i = 1; i <= n; i++) if (head[i] == name) print $i }' /proc/net/snmp
@@ -140,6 +141,7 @@ start yes
 device nm rx-gro-list off
 device plain tx-udp-segmentation on
 send 4
-echo "# with it, trains that come in one piece: $echoed of $all ESP, $answered of $flows STUN"
+echo "# with it, trains that come in one piece: $echoed of $all ESP, $answered of $flows STUN;" \
+	"$(lab_run nm awk '/InStateProtoError/' /proc/net/xfrm_stat)"
 lab_stop "$natmuxd"
 tap_end
