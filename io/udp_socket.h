@@ -103,6 +103,9 @@ int nm_udp_fd(const struct nm_udp *udp);
 const struct natmux_addr *nm_udp_local(const struct nm_udp *udp); /* as bound */
 const struct nm_udp_status *nm_udp_status(const struct nm_udp *udp);
 
+/* How well the socket suits a path: 0 not at all, 1 any of the family, 2 wildcard, 3 its own. */
+int nm_udp_suits(const struct nm_udp *udp, const struct natmux_path *path);
+
 /* Brings kernel_drops up to date. */
 void nm_udp_ask_drops(struct nm_udp *udp);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a UDP socket: what it is set to, and what is said when the kernel refuses. */
-#include "test.h"
+#include "udp_test.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,13 +8,6 @@
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <natmux/error.h>
-#include "io/udp_socket.h"
-#include "tests/fakes/fake_sys.h"
-#include "tests/fakes/log_tape.h"
-#include "tests/fakes/udp_peer.h"
-
-static struct log_tape tape;
-static struct nm_udp_batch *batch;
 
 static struct nm_udp_config config_all(void)
 {
@@ -29,13 +22,6 @@ static struct nm_udp_config config_all(void)
 	};
 }
 
-static int open_at(const struct nm_udp_config *config, const char *ip, struct nm_udp **udp)
-{
-	struct natmux_addr local = test_addr(ip);
-
-	return nm_udp_open(config, &local, batch, udp);
-}
-
 static int option_of(const struct nm_udp *udp, int level, int name)
 {
 	int value = -1;
@@ -43,22 +29,6 @@ static int option_of(const struct nm_udp *udp, int level, int name)
 
 	assert_int_equal(getsockopt(nm_udp_fd(udp), level, name, &value, &len), 0);
 	return value;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	fake_sys_reset();
-	return nm_udp_batch_new(&fake_sys, &batch);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	nm_udp_batch_free(batch);
-	assert_int_equal(fake_sys_maps(), 0);
-	assert_int_equal(fake_sys_open_fds(), 0);
-	return 0;
 }
 
 static void test_options_ipv4(void **state)
