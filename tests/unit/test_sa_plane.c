@@ -393,7 +393,8 @@ static void test_failure_is_undone(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct nm_config *before = parse(cases[i].before), *after = parse(cases[i].after);
+		struct nm_config *before = parse_sas(cases[i].before),
+				 *after = parse_sas(cases[i].after);
 		struct fake_sa_plane fake = {.sas_len = 0};
 		struct nm_sa_plane plane = fake_sa_plane(&fake);
 		char message[512];
@@ -420,9 +421,9 @@ static void test_failure_is_undone(void **state)
 /* A policy that changes is replaced, not deleted and added: in between there would be none. */
 static void test_policies_in_place(void **state)
 {
-	struct nm_config *before = parse(POLICY("p", 1, 8, "reqid = 7\n"));
-	struct nm_config *after = parse(POLICY("p", 1, 8, "reqid = 8\n"));
-	struct nm_config *elsewhere = parse(POLICY("p", 2, 8, "reqid = 8\n"));
+	struct nm_config *before = parse_sas(POLICY("p", 1, 8, "reqid = 7\n"));
+	struct nm_config *after = parse_sas(POLICY("p", 1, 8, "reqid = 8\n"));
+	struct nm_config *elsewhere = parse_sas(POLICY("p", 2, 8, "reqid = 8\n"));
 	struct fake_sa_plane fake = {.can_replace = true};
 	struct nm_sa_plane plane = fake_sa_plane(&fake);
 	char message[512];
