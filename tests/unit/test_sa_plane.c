@@ -496,11 +496,12 @@ static const char traveller[] =
 /* A plane with the two SAs and the policy of `traveller`, through which something has gone. */
 static struct nm_sa_plane depart(struct fake_sa_plane *fake)
 {
-	struct nm_sa_plane from = fake_sa_plane(fake);
 	struct nm_config *config = parse_sas(traveller);
+	struct nm_sa_plane from;
 	char message[512];
 
 	*fake = (struct fake_sa_plane){.sas_len = 0};
+	from = fake_sa_plane(fake);
 	assert_int_equal(nm_sa_plane_apply(&from, 4, NULL, config, message, sizeof(message)), 0);
 	fake->sas[0].config.sequence = 70;
 	fake->sas[1].config.sequence = 500;
