@@ -91,7 +91,7 @@ counts() {
 	[[ $(xfrm_counts "$1") -gt 0 ]]
 }
 
-uml_begin "$1" 240
+uml_begin "$1" 150
 uml_wire nm plain
 esp_keys site
 esp_keys chacha chacha20poly1305

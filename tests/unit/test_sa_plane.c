@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configurations into a real plane, and their differences: all of one, or nothing. */
-#include "test.h"
+#include "config_test.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/config.h"
 #include "daemon/sa_plane_move.h"
 #include "daemon/user_plane.h"
 #include "daemon/user_sa_plane.h"
@@ -72,17 +71,13 @@ static int read_key(const char *path, uint8_t *key, size_t len, char *message, s
 	return 0;
 }
 
-static struct nm_config *parse(const char *text)
+static struct nm_config *parse_sas(const char *text)
 {
 	static const struct nm_config_world world = {.read_key = read_key};
-	struct nm_config *config = NULL;
-	char message[NM_CONFIG_MESSAGE_SIZE], whole[4096];
+	char whole[4096];
 
 	snprintf(whole, sizeof(whole), "esp = user\nhandoff = none\n%s", text);
-	if (nm_config_parse("natmux.conf", whole, strlen(whole), &world, &config, message,
-		    sizeof(message)) < 0)
-		fail_msg("%s", message);
-	return config;
+	return parse_in(&world, whole);
 }
 
 static void make_plane(uint32_t sas_max, uint32_t policies_max)
@@ -144,8 +139,8 @@ static const char *show(void)
 
 static int change(const char *before_text, const char *after_text, char message[512])
 {
-	struct nm_config *before = before_text ? parse(before_text) : NULL;
-	struct nm_config *after = parse(after_text);
+	struct nm_config *before = before_text ? parse_sas(before_text) : NULL;
+	struct nm_config *after = parse_sas(after_text);
 	int err;
 
 	/* As they are in a running natmuxd: what was before has no keys any more. */
@@ -211,9 +206,9 @@ static void test_key_changes(void **state)
 {
 	uint64_t sequence;
 	struct natmux_sa_config config;
-	struct nm_config *first = parse(OUT("a", 256, "192.0.2.2", ""));
-	struct nm_config *again = parse(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
-	struct nm_config *other = parse(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
+	struct nm_config *first = parse_sas(OUT("a", 256, "192.0.2.2", ""));
+	struct nm_config *again = parse_sas(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
+	struct nm_config *other = parse_sas(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
 	char message[512];
 
 	(void)state;
@@ -240,8 +235,8 @@ static void test_key_changes(void **state)
 /* What somebody else put into the plane stays, unless the file takes its place. */
 static void test_beside_others(void **state)
 {
-	struct nm_config *config =
-		parse(IN("x", 999, "") IN("y", 256, "") POLICY("z", 1, 8, "action = discard\n"));
+	struct nm_config *config = parse_sas(
+		IN("x", 999, "") IN("y", 256, "") POLICY("z", 1, 8, "action = discard\n"));
 	struct natmux_sa_config sa;
 	struct natmux_policy policy;
 	char message[512];
@@ -275,7 +270,7 @@ static void test_room(void **state)
 	static const char two[] = TWO IN("a", 256, "") IN("b", 257, "");
 	static const char other_two[] = TWO IN("a", 258, "") IN("b", 259, "");
 	static const char one[] = TWO IN("a", 258, "");
-	struct nm_config *foreign = parse(IN("x", 999, ""));
+	struct nm_config *foreign = parse_sas(IN("x", 999, ""));
 	struct natmux_sa_config sa;
 	char message[512];
 
@@ -348,7 +343,7 @@ static void test_any_failure(void **state)
 			"and stays so)",
 			9},
 	};
-	struct nm_config *before = parse(before_text), *after = parse(after_text);
+	struct nm_config *before = parse_sas(before_text), *after = parse_sas(after_text);
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -430,7 +425,7 @@ static const char traveller[] =
 static struct nm_sa_plane depart(struct fake_sa_plane *fake)
 {
 	struct nm_sa_plane from = fake_sa_plane(fake);
-	struct nm_config *config = parse(traveller);
+	struct nm_config *config = parse_sas(traveller);
 	char message[512];
 
 	*fake = (struct fake_sa_plane){.sas_len = 0};
