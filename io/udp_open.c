@@ -124,11 +124,41 @@ static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
 		return open_failed(udp, "setsockopt(SO_REUSEADDR)");
 	if (config->reuse_port && !nm_udp_set_int(udp, SOL_SOCKET, SO_REUSEPORT, 1))
 		return open_failed(udp, "setsockopt(SO_REUSEPORT)");
-	if (config->encap && !nm_udp_set_int(udp, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP))
-		return open_failed(udp, "setsockopt(UDP_ENCAP)");
 	if (config->owner && udp->sys->fchown(udp->fd, *config->owner, (gid_t)-1) < 0)
 		return open_failed(udp, "fchown");
 	return 0;
+}
+
+/*
+ * The kernel gives a socket that has both options a way of its own through GRO, and does not take it
+ * back when they go. What opens ESP there makes no trains; with UDP_GRO gone the socket takes none
+ * that come from elsewhere; and a socket without UDP_ENCAP keeps what ESP leaves over.
+ */
+static int pass_esp_gro(struct nm_udp *udp)
+{
+	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_GRO, 1)) {
+		tell_refused(udp, NATMUX_LOG_WARNING, "setsockopt(UDP_GRO)");
+		return 0;
+	}
+	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_GRO, 0))
+		return open_failed(udp, "setsockopt(UDP_GRO)");
+	udp->status.has_esp_gro = true;
+	return 0;
+}
+
+static int set_encap(struct nm_udp *udp, const struct nm_udp_config *config)
+{
+	int error = 0;
+
+	if (!config->encap && !config->use_esp_gro)
+		return 0;
+	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP))
+		return open_failed(udp, "setsockopt(UDP_ENCAP)");
+	if (config->use_esp_gro)
+		error = pass_esp_gro(udp);
+	if (error == 0 && !config->encap && !nm_udp_set_int(udp, IPPROTO_UDP, UDP_ENCAP, 0))
+		return open_failed(udp, "setsockopt(UDP_ENCAP)");
+	return error;
 }
 
 /*
@@ -233,6 +263,8 @@ static int open_bound(struct nm_udp *udp, const struct nm_udp_config *config)
 {
 	int error = set_sharing(udp, config);
 
+	if (error == 0)
+		error = set_encap(udp, config);
 	if (error == 0)
 		error = set_up(udp, config, false);
 	if (error < 0)

@@ -161,6 +161,7 @@ static const char all_other[] =
 	"\tpolicies = 2\n"
 	"\tkeep = yes\n"
 	"\texport-keys = yes\n"
+	"\tgro = yes\n"
 	"}\n"
 	"sa \"branch-in\" {\n"
 	"\tdirection = in\n"

@@ -454,7 +454,9 @@ static void test_kernel_plane(void **state)
 	status.stat.value[NM_XFRM_COUNTER_OutNoStates] = 2;
 	status.stat.has = (UINT64_C(1) << NM_XFRM_COUNTER_AcquireError) - 1;
 	fake.kernel_status = &status;
-	fake.steering = (struct nm_server_steering){.is_steered = true, .tun = "natmux2"};
+	fake.steering = (struct nm_server_steering){.is_steered = true,
+		.tun = "natmux2",
+		.esp_gro_why = "switched off by kernel-plane.gro"};
 	fake.sa_plane = fake_sa_plane(&plane);
 	fake.config.esp = NM_ESP_KERNEL;
 	fake.config.listen[0] = fake_addr("0.0.0.0:4500");
@@ -464,6 +466,12 @@ static void test_kernel_plane(void **state)
 		"one with direction = out only");
 	expect_error(ADD(GOOD, IN ",\"remote\":\"192.0.2.9\",\"replay_window\":4097"),
 		"bad-argument", "at most 4096 with esp = kernel");
+	fake.config.kernel_plane.gro = true;
+	expect_error(ADD(GOOD, "\"direction\":\"in\",\"spi\":\"0x10008\",\"suite\":\"aes128gcm16\","
+			       "\"remote\":\"192.0.2.9\""),
+		"bad-argument",
+		"sa.spi: found 0x00010008, allowed is one with kernel-plane.gro = yes that is not "
+		"how a STUN message begins");
 	json_decref(result_of(ask(ADD(GOOD, IN
 		",\"remote\":\"192.0.2.9\",\"mark\":\"0x2a/0xff\",\"output_mark\":42,\"if_id\":7,"
 		"\"offload\":\"eth0\""))));

@@ -161,6 +161,73 @@ static void test_offloads_refused(void **state)
 
 static struct nm_sys lying; /* the kernel's calls, but for one */
 
+/* Which options of UDP were set, in what order; the kernel may have none of them. */
+static char said[128];
+static unsigned int refuse_nth; /* 0: none */
+
+static int note_udp_option(int fd, int level, int name, const void *value, socklen_t len)
+{
+	size_t at = strlen(said);
+	int number = 0;
+
+	if (level != IPPROTO_UDP || len != sizeof(number))
+		return fake_sys.setsockopt(fd, level, name, value, len);
+	if (refuse_nth > 0 && --refuse_nth == 0) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	memcpy(&number, value, sizeof(number));
+	snprintf(said + at, sizeof(said) - at, "%s=%d ", name == UDP_GRO ? "gro" : "encap", number);
+	return 0;
+}
+
+/* Both sockets of a group end without UDP_GRO, one with and one without UDP_ENCAP. */
+static void test_esp_gro(void **state)
+{
+	static const struct {
+		bool encap, use_esp_gro;
+		unsigned int refuse_nth;
+		bool opens, has_esp_gro;
+		const char *said;
+	} cases[] = {
+		{true, true, 0, true, true, "encap=2 gro=1 gro=0 "},
+		{false, true, 0, true, true, "encap=2 gro=1 gro=0 encap=0 "},
+		{true, false, 0, true, false, "encap=2 "},
+		{false, false, 0, true, false, ""},
+		/* no UDP_GRO: the plain socket must not keep UDP_ENCAP */
+		{true, true, 2, true, false, "encap=2 "},
+		{false, true, 2, true, false, "encap=2 encap=0 "},
+		/* what cannot be undone would lose STUN */
+		{false, true, 1, false, false, ""},
+		{true, true, 3, false, false, "encap=2 gro=1 "},
+		{false, true, 3, false, false, "encap=2 gro=1 "},
+		{false, true, 4, false, false, "encap=2 gro=1 gro=0 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_udp_config config = config_all();
+		struct nm_udp *udp = NULL;
+
+		lying = fake_sys;
+		lying.setsockopt = note_udp_option;
+		config.sys = &lying;
+		config.use_gro = config.use_gso = false;
+		config.encap = cases[i].encap;
+		config.use_esp_gro = cases[i].use_esp_gro;
+		refuse_nth = cases[i].refuse_nth;
+		said[0] = '\0';
+		assert_int_equal(open_at(&config, "127.0.0.1", &udp) == 0, cases[i].opens);
+		assert_string_equal(said, cases[i].said);
+		if (udp) {
+			assert_int_equal(nm_udp_status(udp)->has_esp_gro, cases[i].has_esp_gro);
+			assert_false(nm_udp_status(udp)->has_gro);
+		}
+		nm_udp_close(udp);
+		assert_int_equal(fake_sys_open_fds(), 0);
+	}
+}
+
 static ssize_t receive_spoilt(int fd, struct msghdr *msg, int flags)
 {
 	ssize_t n = fake_sys.recvmsg(fd, msg, flags);
@@ -502,6 +569,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_offloads_switched_at_run_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offloads_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_esp_gro, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),
