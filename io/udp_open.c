@@ -137,7 +137,7 @@ static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
 static int pass_esp_gro(struct nm_udp *udp)
 {
 	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_GRO, 1)) {
-		tell_refused(udp, NATMUX_LOG_WARNING, "setsockopt(UDP_GRO)");
+		nm_udp_tell_refused(udp, NATMUX_LOG_WARNING, "setsockopt(UDP_GRO)");
 		return 0;
 	}
 	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_GRO, 0))
