@@ -12,20 +12,10 @@ set -euo pipefail
 NATMUX_GUEST=${NATMUX_GUEST:-qemu}
 interval=2
 
-# plain_state WAY SPI SOURCE DESTINATION: a state of the plain end.
-plain_state() {
-	lab_ip plain xfrm state add src "$3" dst "$4" proto esp spi "$2" reqid 1 mode tunnel \
-		replay-window 32 flag af-unspec aead 'rfc4106(gcm(aes))' \
-		"0x$(cat "$LAB_DIR/keys/site-$1")" 128 encap espinudp 4500 4500 0.0.0.0
-}
-
 start_plain() {
 	lab_addr plain lo 10.2.0.1/32
 	lab_ip plain route add 10.1.0.0/16 via 10.9.0.1
-	lab_ip plain xfrm policy add src 10.2.0.0/16 dst 10.1.0.0/16 dir out \
-		tmpl src 10.9.0.2 dst 10.9.0.1 proto esp reqid 1 mode tunnel
-	lab_ip plain xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir in \
-		tmpl proto esp reqid 1 mode tunnel
+	uml_tunnel plain
 	uml_hold plain
 	uml_capture plain
 }
@@ -45,8 +35,8 @@ configure() {
 # start_natmux: and states of the plain end, whose numbers begin anew as natmuxd's do.
 start_natmux() {
 	lab_ip plain xfrm state flush
-	plain_state ab 0x1000 10.9.0.1 10.9.0.2
-	plain_state ba 0x1001 10.9.0.2 10.9.0.1
+	uml_state plain ab 0x1000 10.9.0.1 10.9.0.2
+	uml_state plain ba 0x1001 10.9.0.2 10.9.0.1
 	natmux_start nm
 	natmuxd=$LAB_PID
 }
