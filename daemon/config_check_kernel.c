@@ -93,6 +93,11 @@ static int check_kernel_sa(const struct nm_config *config, const struct nm_confi
 		return nm_config_refuse_sa(sa, "too-big", "tell with esp = kernel", report);
 	if (sa->dummy_s > 0)
 		return nm_config_refuse_sa(sa, "dummy", "0 with esp = kernel", report);
+	if (sa->selectors_len > 0 && sa->reqid == 0)
+		return nm_config_refuse_sa(sa, "reqid",
+			"1 to 4294967295 with selectors and esp = kernel: the kernel tells by it "
+			"whose packets they let in",
+			report);
 	for (size_t i = 0; i < sa->selectors_len; i++)
 		if (!can_select(&sa->selectors[i]))
 			return nm_config_refuse_sa(sa, "selectors", ports_allowed, report);

@@ -67,8 +67,8 @@ static void refuse(struct nm_joining_answer *answer, const char *format, ...)
 
 static int list(struct nm_joining *joining, struct look *look, struct nm_joining_answer *answer)
 {
-	int error = nm_sock_diag_list(joining->sys, joining->config->port, look->sockets,
-		NM_JOINING_SEEN, &look->sockets_n);
+	int error = nm_sock_diag_list(joining->sys, joining->config->port, joining->uid,
+		look->sockets, NM_JOINING_SEEN, &look->sockets_n);
 
 	if (error == NATMUX_EUNSUPPORTED)
 		refuse(answer,

@@ -22,6 +22,7 @@ static uint8_t received[sizeof(fake.out)] __attribute__((aligned(8)));
 /* What was told and sent, as texts. */
 static char events[1024];
 static unsigned int keepalives;
+static char logged[1024];
 
 static inline enum nm_netlink_result recv_fake(void *self, void **bytes, size_t *len)
 {
@@ -105,6 +106,13 @@ static inline void note_event(void *user, const struct natmux_esp_event *event)
 	strcat(events, line);
 }
 
+static inline void note_log(void *user, enum natmux_log_level level, const char *text)
+{
+	(void)user;
+	(void)level;
+	strncat(logged, text, sizeof(logged) - strlen(logged) - 1);
+}
+
 static inline void fill(void *user, void *buf, size_t len)
 {
 	(void)user;
@@ -127,13 +135,14 @@ static inline int setup(void **state)
 		.source = find_source,
 		.ifindex = find_ifindex,
 		.send = count_keepalive,
-		.event = note_event};
+		.event = note_event,
+		.log = {.write = note_log, .level = NATMUX_LOG_DEBUG}};
 
 	(void)state;
 	fake_xfrm_init(&fake);
 	fake.has_group = true;
 	now = 1000000;
-	events[0] = '\0';
+	events[0] = logged[0] = '\0';
 	keepalives = 0;
 	if (nm_kernel_ask_new(&ask_config, &ask) < 0)
 		return -1;
@@ -256,6 +265,7 @@ static inline struct nm_xfrm_event event_of(
 
 	assert_true(fake_xfrm_find(&fake, to, spi, &event.state));
 	event.id = nm_xfrm_state_id_of(&event.state);
+	event.reqid = event.state.reqid;
 	return event;
 }
 

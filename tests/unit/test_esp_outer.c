@@ -181,6 +181,32 @@ static void test_path_mtu(void **state)
 	stop();
 }
 
+/* What nothing is sent to any more is forgotten as well, and not shown for ever. */
+static void test_path_mtu_is_forgotten(void **state)
+{
+	const uint64_t age = 600 * 1000;
+
+	(void)state;
+	start();
+	assert_int_equal(natmux_esp_next_deadline(a), UINT64_MAX);
+	natmux_esp_set_path_mtu(a, 1000, &out_config.path.remote, 1400);
+	assert_int_equal(natmux_esp_next_deadline(a), 1000 + age);
+	natmux_esp_timeout(a, 1000 + age - 1);
+	natmux_esp_sas(a, show, NULL);
+	assert_int_equal(shown.path_mtu, 1400);
+	/* Told again meanwhile: it counts from then on. */
+	natmux_esp_set_path_mtu(a, 5000, &out_config.path.remote, 1300);
+	natmux_esp_timeout(a, 1000 + age);
+	natmux_esp_sas(a, show, NULL);
+	assert_int_equal(shown.path_mtu, 1300);
+	assert_int_equal(natmux_esp_next_deadline(a), 5000 + age);
+	natmux_esp_timeout(a, 5000 + age);
+	natmux_esp_sas(a, show, NULL);
+	assert_int_equal(shown.path_mtu, 1500);
+	assert_int_equal(natmux_esp_next_deadline(a), UINT64_MAX);
+	stop();
+}
+
 /* too-big = cut: whole it goes, and without DF. */
 static void test_cut_outside(void **state)
 {
@@ -463,6 +489,7 @@ int main(void)
 		cmocka_unit_test_setup(test_df, setup),
 		cmocka_unit_test_setup(test_df_parts_trains, setup),
 		cmocka_unit_test_setup(test_path_mtu, setup),
+		cmocka_unit_test_setup(test_path_mtu_is_forgotten, setup),
 		cmocka_unit_test_setup(test_cut_outside, setup),
 		cmocka_unit_test_setup(test_cut_has_an_end, setup),
 		cmocka_unit_test_setup(test_super_packet_is_cut, setup),

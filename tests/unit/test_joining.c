@@ -244,6 +244,46 @@ static void test_check(void **state)
 	close_joined();
 }
 
+/* A socket of somebody else at another address; needs root. */
+static int bind_stranger(uint32_t offset)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+		.sin_port = htons(config.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + offset)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(fchown(fd, 65534, (gid_t)-1), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	return fd;
+}
+
+/* Any user may bind the port at addresses that the daemon has left free: that stops nobody. */
+static void test_strangers(void **state)
+{
+	enum { STRANGERS = NM_JOINING_SEEN + 8 };
+	int strangers[STRANGERS];
+	struct nm_joining_answer check;
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("only root can make sockets of other users\n");
+		skip();
+	}
+	for (uint32_t i = 0; i < STRANGERS - 1; i++)
+		strangers[i] = bind_stranger(1 + i);
+	join();
+	assert_int_equal(answer.result, NM_JOINING_JOINED);
+	assert_int_equal(answer.pid, child);
+	strangers[STRANGERS - 1] = bind_stranger(STRANGERS);
+	nm_joining_check(&joining, &check);
+	assert_int_equal(check.result, NM_JOINING_SAME);
+	for (size_t i = 0; i < STRANGERS; i++)
+		close(strangers[i]);
+	nm_joining_check(&joining, &check);
+	assert_int_equal(check.result, NM_JOINING_SAME);
+	close_joined();
+}
+
 static void test_another_user(void **state)
 {
 	(void)state;
@@ -373,6 +413,7 @@ int main(void)
 		TEST(test_end_is_seen),
 		TEST(test_left_as_found),
 		TEST(test_check),
+		TEST(test_strangers),
 		TEST(test_another_user),
 		TEST(test_no_proc),
 		TEST(test_failing_calls),

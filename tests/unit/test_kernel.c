@@ -284,6 +284,101 @@ static void test_resync(void **state)
 	assert_string_equal(events, "1 out 0x100 7 192.0.2.2:4500;");
 }
 
+/* AH and IPComp have SPIs of their own. */
+static void test_other_protocols(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_xfrm_event event;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	event = event_of(NM_XFRM_EVENT_STATE_EXPIRED, "192.0.2.1", 0x101);
+	event.state.protocol = event.id.protocol = 51;
+	event.is_hard = true;
+	nm_kernel_event(kernel, &event);
+	event.type = NM_XFRM_EVENT_STATE_DELETED;
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(events, "");
+	assert_string_equal(sas(), "in 0x101 192.0.2.2:4500 0 key;");
+}
+
+/* An SA or policy that the kernel does not give up is not said to be gone. */
+static void test_deleting_fails(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &made, why), 0);
+	fake.fail_type = XFRM_MSG_DELSA;
+	fake.fail_error = EPERM;
+	fake.fail_skip = 0;
+	assert_true(nm_sa_plane_delete(&plane, NATMUX_SA_IN, 0x101, NULL) < 0);
+	assert_string_equal(sas(), "in 0x101 192.0.2.2:4500 0 key;");
+	fake.fail_type = XFRM_MSG_DELPOLICY;
+	fake.fail_error = EPERM;
+	fake.fail_skip = 0;
+	assert_true(nm_sa_plane_policy_delete(&plane, &made) < 0);
+	assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
+	/* Somebody else was first: that is what was wanted. */
+	fake.fail_type = XFRM_MSG_DELSA;
+	fake.fail_error = ESRCH;
+	fake.fail_skip = 0;
+	assert_int_equal(nm_sa_plane_delete(&plane, NATMUX_SA_IN, 0x101, NULL), 0);
+	fake.fail_type = XFRM_MSG_DELPOLICY;
+	fake.fail_error = ENOENT;
+	fake.fail_skip = 0;
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made), 0);
+}
+
+/* RFC 4301 5.2: without a reqid the kernel could not tell through which SA a packet came. */
+static void test_selectors_want_a_reqid(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct natmux_selector selector;
+
+	(void)state;
+	assert_int_equal(nm_selector_parse("src 10.2.0.0/16", &selector), 0);
+	in.config.selectors = &selector;
+	in.config.selectors_len = 1;
+	in.config.reqid = 0;
+	assert_int_equal(add(&in), NATMUX_EINVAL);
+	in.config.selectors_len = 0;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(count_states(), 1);
+}
+
+/* What is added, moved or listed between a dump's beginning and its end is not lost for that. */
+static void test_during_resync(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_xfrm_event event;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_LOST, NULL);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.now = addr("192.0.2.9:4500");
+	nm_kernel_event(kernel, &event);
+	assert_int_equal(add(&out), 0);
+	fake.is_silent = true; /* the list's own dump does not come */
+	sas();
+	fake.is_silent = false;
+	events[0] = '\0';
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_DONE, NULL);
+	assert_string_equal(events, "");
+	/* A list does not stand for the dump. */
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_LOST, NULL);
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_AGAIN, NULL);
+	sas();
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_DONE, NULL);
+	assert_non_null(strstr(events, "1 in 0x101"));
+	assert_non_null(strstr(events, "1 out 0x100"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -298,6 +393,10 @@ int main(void)
 		TEST(test_other_hands),
 		TEST(test_acquire),
 		TEST(test_resync),
+		TEST(test_other_protocols),
+		TEST(test_deleting_fails),
+		TEST(test_selectors_want_a_reqid),
+		TEST(test_during_resync),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

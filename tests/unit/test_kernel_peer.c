@@ -78,6 +78,12 @@ static void test_moving_fails(void **state)
 	nm_kernel_event(kernel, &event);
 	assert_string_equal(events, "");
 	assert_string_equal(sas(), "in 0x101 192.0.2.2:4500 0 key;");
+	/* Not with each packet, but again. */
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_UPDSA), 1);
+	now += 999;
+	nm_kernel_event(kernel, &event);
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_UPDSA), 1);
+	now++;
 	nm_kernel_event(kernel, &event);
 	assert_string_equal(sas(), "in 0x101 192.0.2.2:4600 0 key;");
 }
@@ -129,6 +135,112 @@ static void test_kernel_keepalives(void **state)
 	assert_int_equal(keepalives, 1);
 }
 
+/* Both directions are said to a kernel that knows them; not to one that refuses. */
+static void test_directions(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_xfrm_state found;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.direction, 0);
+	kernel->config.features.has[NM_XFRM_FEATURE_DIRECTION] = true;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.direction, NM_XFRM_SA_DIR_IN);
+	assert_int_equal(add(&out), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.2", 0x100, &found));
+	assert_int_equal(found.direction, NM_XFRM_SA_DIR_OUT);
+	in.config.spi = 0x103;
+	fake.fail_type = XFRM_MSG_NEWSA;
+	fake.fail_error = EINVAL;
+	fake.fail_skip = 0;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x103, &found));
+	assert_int_equal(found.direction, 0);
+}
+
+/* The event has no mark: SAs with one are found all the same, and strangers' are not. */
+static void test_moving_with_a_mark(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_xfrm_event event, strange;
+
+	(void)state;
+	in.kernel.mark = (struct nm_sa_mark){7, 15};
+	assert_int_equal(add(&in), 0);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.id.mark = (struct nm_xfrm_mark){0};
+	event.now = addr("192.0.2.2:4600");
+	strange = event;
+	strange.reqid = 8;
+	nm_kernel_event(kernel, &strange);
+	strange = event;
+	strange.id.destination = addr("192.0.2.7");
+	nm_kernel_event(kernel, &strange);
+	strange = event;
+	strange.id.protocol = 51;
+	nm_kernel_event(kernel, &strange);
+	strange = event;
+	strange.id.spi = 0x999;
+	nm_kernel_event(kernel, &strange);
+	assert_string_equal(events, "");
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(events, "2 in 0x101 7 192.0.2.2:4600;");
+}
+
+/* The next outbound SA of a reqid begins where its peer is by now, unless it says another place. */
+static void test_rekey_of_a_moved_peer(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_sa_order next = order(NATMUX_SA_OUT, 0x102, "192.0.2.2");
+	struct nm_sa_order elsewhere = order(NATMUX_SA_OUT, 0x103, "192.0.2.5");
+	struct nm_xfrm_event event;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(add(&out), 0);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.now = addr("192.0.2.9:4600");
+	nm_kernel_event(kernel, &event);
+	next.config.key = other_key;
+	assert_int_equal(add(&next), 0);
+	assert_int_equal(add(&elsewhere), 0);
+	sas();
+	assert_non_null(strstr(list, "out 0x102 192.0.2.9:4600 0"));
+	assert_non_null(strstr(list, "out 0x103 192.0.2.5:4500 0"));
+}
+
+/* An SA that has moved has the kernel's name of one that is to be added: it is not overwritten. */
+static void test_name_is_taken(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_sa_order same = order(NATMUX_SA_OUT, 0x100, "192.0.2.9");
+	struct nm_xfrm_event event;
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(add(&out), 0);
+	event = event_of(NM_XFRM_EVENT_MAPPING, "192.0.2.1", 0x101);
+	event.now = addr("192.0.2.9:4500");
+	nm_kernel_event(kernel, &event);
+	assert_int_equal(nm_sa_plane_add(&plane, &same, why), NATMUX_EEXISTS);
+	assert_non_null(strstr(why, "has followed its peer"));
+	assert_int_equal(count_states(), 2);
+	/* Once it is dead its name is free. */
+	event = event_of(NM_XFRM_EVENT_STATE_DELETED, "192.0.2.9", 0x100);
+	nm_kernel_event(kernel, &event);
+	same.config.key = other_key;
+	assert_int_equal(add(&same), 0);
+	assert_int_equal(kernel->sad.len, 2);
+	assert_int_equal(count_states(), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -137,6 +249,10 @@ int main(void)
 		TEST(test_moving_fails),
 		TEST(test_keepalives),
 		TEST(test_kernel_keepalives),
+		TEST(test_directions),
+		TEST(test_moving_with_a_mark),
+		TEST(test_rekey_of_a_moved_peer),
+		TEST(test_name_is_taken),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,12 +102,108 @@ static void test_gates(void **state)
 	assert_int_equal(count_policies(), 2);
 }
 
+/* Another action in its place, at once: between a deletion and an addition there would be none. */
+static void test_policy_in_place(void **state)
+{
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_xfrm_policy policy;
+	char why[NM_SA_PLANE_WHY];
+	bool is_replaced;
+
+	(void)state;
+	assert_int_equal(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why), 0);
+	assert_false(is_replaced);
+	made.policy.reqid = 8;
+	assert_int_equal(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why), 0);
+	assert_true(is_replaced);
+	/* It is the new reqid's SAs that it follows. */
+	assert_int_equal(add(&out), 0);
+	assert_true(get_policy(NM_XFRM_OUT, &policy));
+	assert_int_equal(policy.templates[0].reqid, 8);
+	assert_int_equal(policy.templates[0].mode, XFRM_MODE_TRANSPORT);
+	out.config.spi = 0x102;
+	out.config.reqid = 8;
+	assert_int_equal(add(&out), 0);
+	assert_true(get_policy(NM_XFRM_OUT, &policy));
+	assert_int_equal(policy.templates[0].mode, XFRM_MODE_TUNNEL);
+	/* Refused, it is as it was. */
+	fake.fail_type = XFRM_MSG_UPDPOLICY;
+	fake.fail_error = ENOMEM;
+	fake.fail_skip = 0;
+	made.policy.action = NATMUX_POLICY_BYPASS;
+	assert_true(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why) < 0);
+	made.policy.action = NATMUX_POLICY_PROTECT;
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_DELPOLICY), 0);
+	assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made), 0);
+	assert_int_equal(count_policies(), 0);
+}
+
+/* Policies that have gone while events were lost are told of: what they seal leaves in the clear. */
+static void test_policies_during_resync(void **state)
+{
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	struct nm_policy_order late = policy_order(5, "dst 10.3.0.0/16");
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct natmux_selector selector;
+	struct nm_xfrm_policy policy;
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	assert_int_equal(nm_selector_parse("src 10.2.0.0/16", &selector), 0);
+	in.config.selectors = &selector;
+	in.config.selectors_len = 1;
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &made, why), 0);
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 0);
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_LOST, NULL);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 3);
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &late, why), 0);
+	assert_true(get_policy(NM_XFRM_IN, &policy));
+	nm_kernel_resync_policy(kernel, &policy);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 2);
+	assert_true(get_policy(NM_XFRM_FWD, &policy));
+	nm_kernel_resync_policy(kernel, &policy);
+	nm_kernel_resync_policy(kernel, &policy);
+	assert_int_equal(nm_kernel_spd_missing(&kernel->spd), 1);
+	logged[0] = '\0';
+	nm_kernel_resync(kernel, NM_XFRM_RESYNC_DONE, NULL);
+	assert_non_null(strstr(logged, "deleted 1 policies of natmuxd's"));
+}
+
+static void test_policies_by_other_hands(void **state)
+{
+	struct nm_policy_order made = policy_order(5, "dst 10.2.0.0/16");
+	struct nm_xfrm_event event = {.type = NM_XFRM_EVENT_POLICIES_FLUSHED};
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(logged, "");
+	assert_int_equal(nm_sa_plane_policy_add(&plane, &made, why), 0);
+	event.policy.type = 1; /* sub-policies are others' */
+	nm_kernel_event(kernel, &event);
+	assert_string_equal(logged, "");
+	event.policy.type = 0;
+	nm_kernel_event(kernel, &event);
+	assert_non_null(strstr(logged, "flushed all policies"));
+	event = (struct nm_xfrm_event){.type = NM_XFRM_EVENT_POLICY_DELETED};
+	assert_true(get_policy(NM_XFRM_OUT, &event.policy));
+	logged[0] = '\0';
+	nm_kernel_event(kernel, &event);
+	assert_non_null(strstr(logged, "deleted a policy"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_policies),
 		TEST(test_gates),
+		TEST(test_policy_in_place),
+		TEST(test_policies_during_resync),
+		TEST(test_policies_by_other_hands),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

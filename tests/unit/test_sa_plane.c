@@ -338,9 +338,8 @@ static void test_any_failure(void **state)
 		/* sa_check was wrong: to be told all the same. */
 		{4, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)", 0},
 		{5,
-			"natmux.conf:9: sa \"b\": the moon is full (what stands before it has "
-			"changed, "
-			"and stays so)",
+			"natmux.conf:9: sa \"b\": the moon is full (SAs that were replaced or "
+			"removed before it stay so: 1; nothing else was changed)",
 			9},
 	};
 	struct nm_config *before = parse_sas(before_text), *after = parse_sas(after_text);
@@ -369,6 +368,79 @@ static void test_any_failure(void **state)
 	}
 	nm_config_free(before);
 	nm_config_free(after);
+}
+
+/* SAs that were added go again; only what took another's place, or made room, cannot. */
+static void test_failure_is_undone(void **state)
+{
+#define A   IN("a", 256, "")
+#define B   IN("b", 257, "")
+#define C   IN("c", 258, "")
+#define OLD POLICY("p", 1, 8, "reqid = 7\n")
+#define NEW POLICY("p", 1, 8, "reqid = 8\n")
+	static const struct {
+		const char *before, *after;
+		uint32_t sas_max;
+		unsigned int call; /* that fails */
+		const char *rest;  /* of the message */
+		size_t sas;        /* afterwards */
+	} cases[] = {
+		{A, A B C, 4, 4, "(nothing was changed)", 1},
+		{A OLD, B C NEW, 4, 6, "(nothing was changed)", 1},
+		{A B, C IN("d", 259, ""), 2, 3, "stay so: 2; nothing else was changed)", 0},
+		{A, B IN("a", 256, "soft-bytes = 9\n") C, 4, 6, "stay so: 1; nothing else", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_config *before = parse_sas(cases[i].before),
+				 *after = parse_sas(cases[i].after);
+		struct fake_sa_plane fake = {.sas_len = 0};
+		struct nm_sa_plane plane = fake_sa_plane(&fake);
+		char message[512];
+
+		assert_int_equal(
+			nm_sa_plane_apply(&plane, 4, NULL, before, message, sizeof(message)), 0);
+		fake.calls = 0;
+		fake.fail_at = cases[i].call;
+		fake.fail_with = NATMUX_ENOMEM;
+		assert_int_equal(nm_sa_plane_apply(&plane, cases[i].sas_max, before, after, message,
+					 sizeof(message)),
+			NATMUX_ENOMEM);
+		if (!strstr(message, cases[i].rest))
+			fail_msg("%zu: \"%s\" lacks \"%s\"", i, message, cases[i].rest);
+		assert_int_equal(fake.sas_len, cases[i].sas);
+		assert_int_equal(fake.policies_len, before->policies_len);
+		if (fake.policies_len > 0)
+			assert_int_equal(fake.policies[0].policy.reqid, 7);
+		nm_config_free(before);
+		nm_config_free(after);
+	}
+}
+
+/* A policy that changes is replaced, not deleted and added: in between there would be none. */
+static void test_policies_in_place(void **state)
+{
+	struct nm_config *before = parse_sas(POLICY("p", 1, 8, "reqid = 7\n"));
+	struct nm_config *after = parse_sas(POLICY("p", 1, 8, "reqid = 8\n"));
+	struct nm_config *elsewhere = parse_sas(POLICY("p", 2, 8, "reqid = 8\n"));
+	struct fake_sa_plane fake = {.can_replace = true};
+	struct nm_sa_plane plane = fake_sa_plane(&fake);
+	char message[512];
+
+	(void)state;
+	assert_int_equal(nm_sa_plane_apply(&plane, 4, NULL, before, message, sizeof(message)), 0);
+	assert_int_equal(nm_sa_plane_apply(&plane, 4, before, after, message, sizeof(message)), 0);
+	assert_int_equal(fake.policies_deleted, 0);
+	assert_int_equal(fake.policies_len, 1);
+	assert_int_equal(fake.policies[0].policy.reqid, 8);
+	assert_int_equal(
+		nm_sa_plane_apply(&plane, 4, after, elsewhere, message, sizeof(message)), 0);
+	assert_int_equal(fake.policies_deleted, 1);
+	assert_int_equal(fake.policies_len, 1);
+	nm_config_free(before);
+	nm_config_free(after);
+	nm_config_free(elsewhere);
 }
 
 /* A plane that says no more than an error is spoken for. */
@@ -525,6 +597,8 @@ int main(void)
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_nothing_or_all),
 		cmocka_unit_test(test_any_failure),
+		cmocka_unit_test(test_failure_is_undone),
+		cmocka_unit_test(test_policies_in_place),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_move_fails),
