@@ -27,6 +27,24 @@ uml_hold() {
 	lab_wait 5 grep -q ready "$(lab_log hold)"
 }
 
+# uml_capture BOX: has everything captured that is UDP on its cable, for uml_keepalives.
+uml_capture() {
+	lab_spawn "$1" tcpdump tcpdump -i wan -U -w "$LAB_DIR/wire.pcap" udp
+	lab_wait 5 test -s "$LAB_DIR/wire.pcap"
+}
+
+# uml_keepalives TO [PORT]: when they came to an address, natmuxd's own or the kernel's, a line for each.
+uml_keepalives() {
+	local ports="src port 4500 and dst port ${2:-4500}" octet='udp[4:2] = 9 and udp[8] = 0xff'
+	[[ $1 != *:* ]] || octet='ip6[44:2] = 9 and ip6[48] = 0xff'
+	tcpdump -r "$LAB_DIR/wire.pcap" -tt -n "dst host $1 and udp $ports and $octet" 2>/dev/null
+}
+
+# uml_has_keepalives COUNT TO [PORT]
+uml_has_keepalives() {
+	[[ $(uml_keepalives "${@:2}" | wc -l) -ge $1 ]]
+}
+
 # uml_state KERNEL WAY SPI SOURCE DESTINATION [SPORT DPORT [WORD...]]: a state of `ip xfrm` with the key of
 # tunnel "site", one way (ab or ba).
 uml_state() {
