@@ -107,6 +107,29 @@ static void test_acquire(void **state)
 	assert_int_equal(e.policy.selector.destination.bits, 16);
 }
 
+/* The wire's family is the template's; where that says none, the packet's. */
+static void test_acquire_families(void **state)
+{
+	struct nlmsghdr *message;
+	struct nlattr *attr;
+	struct nm_xfrm_event e;
+
+	(void)state;
+	xfrm_test_load("event acquire", &recorded);
+	message = xfrm_test_find(&recorded, false, XFRM_MSG_ACQUIRE, 0);
+	((struct xfrm_user_acquire *)mnl_nlmsg_get_payload(message))->sel.family = AF_INET6;
+	assert_int_equal(nm_xfrm_event_decode(message, &e), 0);
+	assert_int_equal(e.state.destination.family, NATMUX_FAMILY_IPV4);
+	assert_int_equal(e.state.selector.destination.base.family, NATMUX_FAMILY_IPV6);
+	mnl_attr_for_each(
+		attr, message, sizeof(struct xfrm_user_acquire)) if (mnl_attr_get_type(attr) ==
+								     XFRMA_TMPL)(
+		(struct xfrm_user_tmpl *)mnl_attr_get_payload(attr))
+		->family = 0;
+	assert_int_equal(nm_xfrm_event_decode(message, &e), 0);
+	assert_int_equal(e.state.destination.family, NATMUX_FAMILY_IPV6);
+}
+
 /* Attributes that no recorded event has are read all the same. */
 static void test_marks(void **state)
 {
@@ -457,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_acquire),
+		cmocka_unit_test(test_acquire_families),
 		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_mapping),
 		cmocka_unit_test(test_truncated),
