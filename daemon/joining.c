@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +22,10 @@
 #include "io/process.h"
 #include "io/sock_diag.h"
 #include "io/udp_socket.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 enum { HOLDERS_MAX = 128 };
 
@@ -133,6 +139,16 @@ static bool look_around(
 }
 
 /* Sets SO_REUSEPORT of the daemon's own socket, by a copy that is gone when this returns. */
+/* Not ours to switch off: it changes what the daemon reads. */
+static void note_gro(struct nm_joining *joining, int copy, struct nm_joining_answer *answer)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	if (joining->sys->getsockopt(copy, IPPROTO_UDP, UDP_GRO, &value, &len) == 0 && value != 0)
+		answer->with_gro++;
+}
+
 static int mark(struct nm_joining *joining, int pidfd, int fd, const struct nm_port_socket *socket,
 	int value, struct nm_joining_answer *answer)
 {
@@ -152,6 +168,7 @@ static int mark(struct nm_joining *joining, int pidfd, int fd, const struct nm_p
 	error = joining->sys->setsockopt(copy, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 	if (error < 0)
 		refuse(answer, "%s: setsockopt(SO_REUSEPORT): %s", where, strerror(errno));
+	note_gro(joining, copy, answer);
 	joining->sys->close(copy);
 	return error;
 }
