@@ -11,8 +11,8 @@
 # One slow processor: good to see that something works, not how fast.
 set -euo pipefail
 
-modules='xfrm_user esp4 esp6 gcm ctr ghash-generic seqiv echainiv authenc cbc hmac sha1_generic
-	sha256_generic chacha20poly1305 tun veth bridge nf_conntrack nf_nat iptable_nat
+modules='xfrm_user af_key esp4 esp6 gcm ctr ghash-generic seqiv echainiv authenc cbc hmac sha1_generic
+	sha256_generic sha512_generic chacha20poly1305 tun veth bridge nf_conntrack nf_nat iptable_nat
 	iptable_filter ip6table_filter xt_MASQUERADE xt_nat xt_conntrack xt_tcpudp'
 
 # The first process inside: what an init system would have done, then the command, then the end.
