@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of commands, what they have in common, and help. */
+/* The table of commands, and help. */
 #include "ctl/commands.h"
 
-#include <getopt.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include "ctl/client.h"
 
 const struct nm_ctl_command nm_ctl_commands[] = {
 	{"status", "", "what runs, on which sockets, since when",
@@ -33,10 +28,11 @@ const struct nm_ctl_command nm_ctl_commands[] = {
 		"  -f, --follow    the events kept (64 at most), then new ones until Ctrl-C\n",
 		nm_ctl_events},
 	{"sa", "add|del|list|flush|export [WORD VALUE]...",
-		"SAs of esp = user: what went through them, new ones", nm_ctl_sa_help, nm_ctl_sa},
+		"SAs of esp = user and kernel: what went through them, new ones", nm_ctl_sa_help,
+		nm_ctl_sa},
 	{"policy", "add|del|list|flush [WORD VALUE]...",
-		"policies of esp = user: what is sealed, and by which SA", nm_ctl_policy_help,
-		nm_ctl_policy},
+		"policies of esp = user and kernel: what is sealed, and by which SA",
+		nm_ctl_policy_help, nm_ctl_policy},
 	{"metrics", "", "all counters as Prometheus text",
 		"For a textfile collector, or behind any small HTTP server.\n", nm_ctl_metrics},
 	{"reload", "", "has natmuxd read its configuration again",
@@ -69,107 +65,6 @@ const struct nm_ctl_command *nm_ctl_find_command(const char *name)
 		if (strcmp(command->name, name) == 0)
 			return command;
 	return NULL;
-}
-
-void nm_ctl_complain(const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	/* The daemon's words are in it: nothing of them may steer the terminal. */
-	for (char *c = text; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
-	fprintf(stderr, "natmuxctl: %s\n", text);
-}
-
-enum nm_ctl_exit nm_ctl_usage(const char *command, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	nm_ctl_complain("%s%s%s", command ? command : "", command ? ": " : "", text);
-	fprintf(stderr, "\"natmuxctl %s%s--help\" says more.\n", command ? command : "",
-		command ? " " : "");
-	return NM_CTL_USAGE;
-}
-
-enum nm_ctl_exit nm_ctl_bad_option(char **argv)
-{
-	return nm_ctl_usage(
-		argv[0], "unknown option, or one without its argument: \"%s\"", argv[optind - 1]);
-}
-
-enum nm_ctl_exit nm_ctl_no_arguments(int argc, char **argv, int first)
-{
-	if (argc > first && argv[first][0] == '-')
-		return nm_ctl_usage(argv[0], "unknown option \"%s\"", argv[first]);
-	if (argc > first)
-		return nm_ctl_usage(argv[0], "\"%s\" is one word too many", argv[first]);
-	return NM_CTL_OK;
-}
-
-bool nm_ctl_number(const char *command, const char *what, const char *text, int64_t min,
-	int64_t max, int64_t *value)
-{
-	char *end;
-	int64_t number = strtoll(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || strlen(text) > 18 || number < min ||
-		number > max) {
-		nm_ctl_usage(command,
-			"%s is a whole number from %" PRId64 " to %" PRId64 ", not \"%s\"", what,
-			min, max, text);
-		return false;
-	}
-	*value = number;
-	return true;
-}
-
-void nm_ctl_print_json(struct nm_ctl *ctl, const json_t *json)
-{
-	json_dumpf(json, ctl->out, JSON_COMPACT);
-	fputc('\n', ctl->out);
-}
-
-enum nm_ctl_exit nm_ctl_ask_and_print(struct nm_ctl *ctl, json_t *request,
-	void (*print)(struct nm_ctl *ctl, const json_t *result))
-{
-	struct nm_client client;
-	json_t *result = NULL;
-	enum nm_ctl_exit code = nm_client_open(&client, ctl->socket);
-
-	if (code != NM_CTL_OK) {
-		json_decref(request);
-		return code;
-	}
-	code = nm_client_ask(&client, request, &result);
-	nm_client_close(&client);
-	if (code != NM_CTL_OK)
-		return code;
-	if (ctl->is_json)
-		nm_ctl_print_json(ctl, result);
-	else
-		print(ctl, result);
-	json_decref(result);
-	return NM_CTL_OK;
-}
-
-enum nm_ctl_exit nm_ctl_run_subcommand(
-	struct nm_ctl *ctl, const struct nm_ctl_subcommand *subcommands, int argc, char **argv)
-{
-	if (argc < 2)
-		return nm_ctl_usage(argv[0], "what shall it do?");
-	for (; subcommands->name; subcommands++)
-		if (strcmp(subcommands->name, argv[1]) == 0)
-			return subcommands->run(ctl, argc - 1, argv + 1);
-	return nm_ctl_usage(argv[0], "\"%s\" is nothing it can do", argv[1]);
 }
 
 static void print_all(struct nm_ctl *ctl)

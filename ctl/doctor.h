@@ -126,6 +126,10 @@ void nm_doctor_judge_modes(const struct nm_doctor_facts *facts, struct nm_doctor
 /* Whether the process has a capability (CAP_NET_ADMIN and so on). */
 bool nm_doctor_may(const struct nm_doctor_facts *facts, int capability);
 
+/* Who holds a port for that family, natmuxd only if nobody else does; NULL: nobody. */
+const struct nm_doctor_holder *nm_doctor_holder(
+	const struct nm_doctor_facts *facts, uint16_t port, enum natmux_family family);
+
 /* Whether natmux can have the port on all addresses of a family, or has it already. */
 bool nm_doctor_port_is_ours(const struct nm_doctor_facts *facts, enum natmux_family family);
 

@@ -140,16 +140,6 @@ static int check_counts(const struct nm_config *config, struct nm_config_report 
 	return check_count(config, "policies", policies, config->policies_len, report);
 }
 
-/* The line of a key of an SA, or where the SA begins. */
-static uint32_t sa_line(const struct nm_config_sa *sa, const char *key_name)
-{
-	const struct nm_config_section *section = nm_config_section_find("sa");
-	const struct nm_config_key *key = nm_config_key_find(section, key_name);
-	uint32_t line = sa->lines[key - section->keys];
-
-	return line > 0 ? line : sa->line;
-}
-
 /* What --print writes is the default where nothing was given: that may stand anywhere. */
 static bool is_default(const struct nm_config_sa *sa, const char *key_name)
 {
@@ -158,20 +148,6 @@ static bool is_default(const struct nm_config_sa *sa, const char *key_name)
 	char value[NM_CONFIG_VALUE_SIZE];
 
 	return strcmp(nm_config_value_format(key, sa, value), key->initial) == 0;
-}
-
-/* "found VALUE, allowed is …" of a key of an SA. */
-int nm_config_refuse_sa(const struct nm_config_sa *sa, const char *key_name, const char *allowed,
-	struct nm_config_report *report)
-{
-	const struct nm_config_section *section = nm_config_section_find("sa");
-	const struct nm_config_key *key = nm_config_key_find(section, key_name);
-	char path[NM_CONFIG_KEY_SIZE], value[NM_CONFIG_VALUE_SIZE];
-
-	nm_config_value_format(key, sa, value);
-	return nm_config_refuse(report, sa_line(sa, key_name),
-		nm_config_key_path(section, *sa->name ? sa->name : NULL, key_name, path),
-		"found %.100s, allowed is %s", value, allowed);
 }
 
 static int check_sa_path(const struct nm_config *config, const struct nm_config_sa *sa,
@@ -268,20 +244,6 @@ static int check_sas(const struct nm_config *config, struct nm_config_report *re
 		}
 	}
 	return 0;
-}
-
-int nm_config_refuse_policy(const struct nm_config_policy *policy, const char *key_name,
-	const char *allowed, struct nm_config_report *report)
-{
-	const struct nm_config_section *section = nm_config_section_find("policy");
-	const struct nm_config_key *key = nm_config_key_find(section, key_name);
-	uint32_t line = policy->lines[key - section->keys];
-	char path[NM_CONFIG_KEY_SIZE], value[NM_CONFIG_VALUE_SIZE];
-
-	nm_config_value_format(key, policy, value);
-	return nm_config_refuse(report, line > 0 ? line : policy->line,
-		nm_config_key_path(section, *policy->name ? policy->name : NULL, key_name, path),
-		"found %.160s, allowed is %s", value, allowed);
 }
 
 int nm_config_check_policy(const struct nm_config *config, const struct nm_config_policy *policy,

@@ -12,11 +12,6 @@
 #include "daemon/control_request.h"
 #include "daemon/server.h"
 
-void nm_metrics_head(FILE *out, const char *name, const char *type, const char *help)
-{
-	fprintf(out, "# HELP natmux_%s %s\n# TYPE natmux_%s %s\n", name, help, name, type);
-}
-
 /* The value of a label: backslash, quote and newline are escaped. */
 static void label(FILE *out, const char *text)
 {

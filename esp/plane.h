@@ -135,6 +135,13 @@ uint64_t nm_plane_dummies(struct natmux_esp *esp, uint64_t now_ms);
 /* path_mtu.c: of the way to the SA's peer, as far as is known: the plane's, or less. */
 uint32_t nm_path_mtu(const struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms);
 
+/*
+ * ahead.c: fetches the SAs of the packets that come next. Returns how many packets it looked at: at
+ * least one where there is one.
+ */
+size_t nm_plane_look_ahead(
+	const struct natmux_esp *esp, const struct natmux_inner *packets, size_t n);
+
 /* plane_out.c: octets of the longest text that fits that: in tunnel mode, an inner packet. */
 uint32_t nm_plane_inner_max(const struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms);
 

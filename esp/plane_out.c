@@ -380,22 +380,30 @@ static const struct nm_plane_flow *find_flow(
 	return &esp->flow;
 }
 
+static void output_packet(
+	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_inner *packet)
+{
+	const struct nm_plane_flow *flow;
+	struct nm_split split;
+
+	if (!nm_split_init(&split, packet)) {
+		nm_plane_drop(esp, NATMUX_DROP_OUT_FORMAT, 1);
+		return;
+	}
+	flow = find_flow(esp, &split.info);
+	if (flow->policy)
+		apply(esp, now_ms, flow, &split, packet);
+	else
+		nm_plane_drop(esp, NATMUX_DROP_OUT_POLICY, split.count);
+}
+
 NM_EXPORT void natmux_esp_output(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_inner *packets, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct nm_plane_flow *flow;
-		struct nm_split split;
-
-		if (!nm_split_init(&split, &packets[i])) {
-			nm_plane_drop(esp, NATMUX_DROP_OUT_FORMAT, 1);
-			continue;
-		}
-		flow = find_flow(esp, &split.info);
-		if (flow->policy)
-			apply(esp, now_ms, flow, &split, &packets[i]);
-		else
-			nm_plane_drop(esp, NATMUX_DROP_OUT_POLICY, split.count);
+	for (size_t from = 0, to; from < n; from = to) {
+		to = from + nm_plane_look_ahead(esp, packets + from, n - from);
+		for (size_t i = from; i < to; i++)
+			output_packet(esp, now_ms, &packets[i]);
 	}
 	seal_and_send(esp);
 }

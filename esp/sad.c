@@ -112,23 +112,23 @@ static void prefetch_rest(const struct nm_sa *sa)
 	const struct nm_replay *replay = &sa->replay;
 
 	prefetch(sa->key, sa->key_bytes);
+	if (sa->sequence)
+		__builtin_prefetch(sa->sequence);
 	if (replay->size > 0)
 		__builtin_prefetch(&replay->ring[replay->top / NM_REPLAY_BITS & replay->mask]);
 }
 
-void nm_sad_prefetch(const struct nm_sad *sad, const uint32_t *spis, size_t n)
+/* Each step for all of them, so that their memory is waited for once a step. */
+static void prefetch_hashed(
+	const struct nm_sad *sad, const struct nm_htab *index, const uint32_t *hashes, size_t n)
 {
-	uint32_t hashes[NM_SAD_PREFETCH], numbers[NM_SAD_PREFETCH];
+	uint32_t numbers[NM_SAD_PREFETCH];
 	const struct nm_sa *sas[NM_SAD_PREFETCH];
 
+	for (size_t i = 0; i < n; i++)
+		nm_htab_prefetch(index, hashes[i]);
 	for (size_t i = 0; i < n; i++) {
-		struct spi_key key = key_in(spis[i]);
-
-		hashes[i] = hash_bytes(sad, &key, sizeof(key));
-		nm_htab_prefetch(&sad->by_spi, hashes[i]);
-	}
-	for (size_t i = 0; i < n; i++) {
-		numbers[i] = nm_htab_guess(&sad->by_spi, hashes[i]);
+		numbers[i] = nm_htab_guess(index, hashes[i]);
 		if (numbers[i] != NM_HTAB_NONE)
 			__builtin_prefetch(&sad->sas[numbers[i]]);
 	}
@@ -140,6 +140,27 @@ void nm_sad_prefetch(const struct nm_sad *sad, const uint32_t *spis, size_t n)
 	for (size_t i = 0; i < n; i++)
 		if (sas[i])
 			prefetch_rest(sas[i]);
+}
+
+void nm_sad_prefetch(const struct nm_sad *sad, const uint32_t *spis, size_t n)
+{
+	uint32_t hashes[NM_SAD_PREFETCH];
+
+	for (size_t i = 0; i < n; i++) {
+		struct spi_key key = key_in(spis[i]);
+
+		hashes[i] = hash_bytes(sad, &key, sizeof(key));
+	}
+	prefetch_hashed(sad, &sad->by_spi, hashes, n);
+}
+
+void nm_sad_prefetch_out(const struct nm_sad *sad, const uint32_t *reqids, size_t n)
+{
+	uint32_t hashes[NM_SAD_PREFETCH];
+
+	for (size_t i = 0; i < n; i++)
+		hashes[i] = hash_bytes(sad, &reqids[i], sizeof(reqids[i]));
+	prefetch_hashed(sad, &sad->by_reqid, hashes, n);
 }
 
 struct nm_sa *nm_sad_find_out(

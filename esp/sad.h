@@ -38,6 +38,9 @@ struct nm_sa *nm_sad_find(struct nm_sad *sad, uint32_t spi);
  */
 void nm_sad_prefetch(const struct nm_sad *sad, const uint32_t *spis, size_t n);
 
+/* The same for sealing with the newest SAs of reqids. */
+void nm_sad_prefetch_out(const struct nm_sad *sad, const uint32_t *reqids, size_t n);
+
 /* The outbound SA of an SPI to a peer (its IP address; ports do not count), or NULL. */
 struct nm_sa *nm_sad_find_out(
 	const struct nm_sad *sad, uint32_t spi, const struct natmux_addr *remote);

@@ -15,12 +15,7 @@ states() {
 
 tap_begin "$@"
 lab_topology
-if ! lab_kernel_has_esp; then
-	echo "# no ESP in this kernel: under User-Mode Linux"
-	lab_down
-	trap - EXIT
-	exec "$tests/uml/run.sh" 240 bash "$tests/interop/strongswan_kernel.sh" "$NATMUX_BUILD"
-fi
+guest_enter 240
 lab_coturn
 for site in a b; do
 	natmux_configure "gw-$site" "$conf/$site/natmux.conf"

@@ -63,12 +63,7 @@ kill_and_start() {
 
 tap_begin "$@"
 lab_topology
-if ! lab_kernel_has_esp; then
-	echo "# no ESP in this kernel: under User-Mode Linux"
-	lab_down
-	trap - EXIT
-	exec "$tests/uml/run.sh" 170 bash "$tests/uml/join.sh" "$NATMUX_BUILD"
-fi
+guest_enter 170
 for gw in gw-a gw-b; do
 	natmux_configure $gw "$conf/join/natmux.conf"
 	natmux_start $gw

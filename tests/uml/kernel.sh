@@ -5,16 +5,11 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../netns/common.sh"
 cases=$tests/uml/esp_cases.py
 
-# uml_begin BUILDDIR SECONDS: tap_begin; where the machine's kernel has no ESP, the whole script is
-# run again under User-Mode Linux.
+# uml_begin BUILDDIR SECONDS: tap_begin, and guest_enter.
 uml_begin() {
 	tap_begin "$1"
 	lab_ns pub
-	lab_kernel_has_esp && return 0
-	echo "# no ESP in this kernel: under User-Mode Linux"
-	lab_down
-	trap - EXIT
-	exec "$tests/uml/run.sh" "$2" bash "$(realpath -- "$0")" "$NATMUX_BUILD"
+	guest_enter "$2"
 }
 
 # uml_wire USER KERNEL: two namespaces and a cable between them, 10.9.0.1 and 10.9.0.2.

@@ -45,12 +45,7 @@ packets_in() {
 
 tap_begin "$@"
 lab_ns pub
-if ! lab_kernel_has_esp; then
-	echo "# no ESP in this kernel: under User-Mode Linux"
-	lab_down
-	trap - EXIT
-	exec "$tests/uml/run.sh" 120 bash "$tests/uml/steering.sh" "$NATMUX_BUILD"
-fi
+guest_enter 120
 for ns in a b; do
 	lab_ns $ns
 done
