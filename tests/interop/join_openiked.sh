@@ -39,6 +39,10 @@ is_waiting() {
 	natmux_is gw-b '.join.joined | not' status
 }
 
+doctor_says() {
+	natmux_ctl gw-b doctor | grep -qE "$1"
+}
+
 asks_stun() {
 	lab_run client "$datagrams" ask stun "$1" 4500
 }
@@ -98,6 +102,7 @@ tap_within 3 "iked's two sockets are joined" is_joined 2
 tap "of four processes, that of the user _iked which has them" \
 	grep -q '^Uid:	999	' "/proc/$(natmux_json gw-b .join.pid status)/status"
 tap_is "they are root's, who opened them" "$(natmux_json gw-b .join.uid status)" -eq 0
+tap "natmuxctl doctor recommends it" doctor_says 'recommended: iked \(process [0-9]+\) keeps its port'
 tap "STUN is answered on iked's port" asks_stun 203.0.113.2
 tap "and over IPv6, where iked's socket takes IPv4, too" asks_stun 2001:db8:2::2
 tap "IKE_SA and CHILD_SA with charon" charon_up gw-a net

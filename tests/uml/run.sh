@@ -17,8 +17,8 @@ here=$(dirname -- "$(realpath -- "$0")")
 
 guest_name=uml
 guest_lib=/usr/lib/uml
-guest_modules='xfrm_user af_key esp4 esp6 gcm ctr ghash-generic seqiv echainiv authenc cbc hmac sha1_generic
-	sha256_generic sha512_generic chacha20poly1305 tun veth bridge nf_conntrack nf_nat iptable_nat
+guest_modules='xfrm_user esp4 esp6 gcm ctr ghash-generic seqiv echainiv authenc cbc hmac sha1_generic
+	sha256_generic chacha20poly1305 tun veth bridge nf_conntrack nf_nat iptable_nat
 	iptable_filter ip6table_filter xt_MASQUERADE xt_nat xt_conntrack xt_tcpudp'
 
 # What ptrace needs help with on processors with AMX: see xstate.c.

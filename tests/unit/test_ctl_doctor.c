@@ -104,11 +104,23 @@ static void natmuxd_and_pluto(struct nm_doctor_facts *f)
 	hold_port(f, "192.0.2.2:4500", 5, "natmuxd");
 }
 
+static void no_daemon(struct nm_doctor_facts *f)
+{
+	f->daemons[NM_DOCTOR_CHARON].path = NULL;
+	f->daemons[NM_DOCTOR_CHARON].pid = 0;
+}
+
 /* A dual-stack socket of another takes IPv4 along, though only udp6 lists it. */
 static void dual_stack(struct nm_doctor_facts *f)
 {
 	hold_port(f, "[::]:4500", 9, "iked");
 	f->bind4 = refused(EADDRINUSE);
+}
+
+static void iked_has_port(struct nm_doctor_facts *f)
+{
+	dual_stack(f); /* charon runs, too, in another namespace */
+	f->daemons[NM_DOCTOR_IKED].pid = 9;
 }
 
 static void no_ipv6(struct nm_doctor_facts *f)
@@ -121,12 +133,6 @@ static void no_ipv6(struct nm_doctor_facts *f)
 static void ipv6_off(struct nm_doctor_facts *f)
 {
 	f->disable_ipv6 = 1;
-}
-
-static void no_daemon(struct nm_doctor_facts *f)
-{
-	f->daemons[NM_DOCTOR_CHARON].path = NULL;
-	f->daemons[NM_DOCTOR_CHARON].pid = 0;
 }
 
 static void pluto_installed(struct nm_doctor_facts *f)
@@ -295,9 +301,11 @@ static const struct {
 	{natmuxd_has_port, "attach own", OK, NULL, "", ""},
 	{natmuxd_has_port, "tun", OK, "works", "", ""},
 	{natmuxd_and_pluto, "port-4500-ipv4", NO, "pluto (process 6) has 100.64.0.1:4500", NULL,
-		"listen in natmux.conf"},
+		"attach = join"},
 	{dual_stack, "port-4500-ipv4", NO, "cannot be had: Address already in use", NULL, NULL},
+	{dual_stack, "port-4500-ipv6", NO, "iked (process 9) has [::]:4500", NULL, "attach = join"},
 	{dual_stack, "attach own", NO, NULL, NULL, NULL},
+	{iked_has_port, "attach join", OK, "recommended: iked (process 9) keeps its port", "", ""},
 
 	{no_ipv6, "port-4500-ipv6", WARN, "cannot be had", "address family", "listen"},
 	{no_ipv6, "ipv6", WARN, "not in this kernel", NULL, "daemon6 = \"\""},
@@ -597,6 +605,27 @@ static void test_sockets_and_their_holders(void **state)
 	assert_int_equal(facts.daemons[NM_DOCTOR_IKED].pid, 0);
 }
 
+/* iked's first process has its name and no socket of it; the one that has comes before others. */
+static void test_daemon_of_many_processes(void **state)
+{
+	char udp[1024] = "";
+	struct nm_doctor_facts facts;
+
+	(void)state;
+	add_socket_row(udp, "0.0.0.0:4500", 1001);
+	put_file("/proc/net/udp", udp);
+	put_file("/proc/70/comm", "iked\n");
+	put_link("/proc/70/fd/3", "socket:[7]");
+	put_file("/proc/71/comm", "iked\n");
+	put_link("/proc/71/fd/3", "socket:[1001]");
+	put_file("/proc/72/comm", "iked\n");
+	put_link("/proc/72/fd/3", "socket:[8]");
+	facts = read_root();
+	assert_int_equal(facts.daemons[NM_DOCTOR_IKED].pid, 71);
+	assert_int_equal(facts.holders_n, 1);
+	assert_int_equal(facts.holders[0].pid, 71);
+}
+
 static void test_more_sockets_than_kept(void **state)
 {
 	static char udp[40 * 200];
@@ -688,6 +717,7 @@ int main(void)
 		cmocka_unit_test(test_golden),
 		WITH_ROOT(test_empty_machine),
 		WITH_ROOT(test_sockets_and_their_holders),
+		WITH_ROOT(test_daemon_of_many_processes),
 		WITH_ROOT(test_more_sockets_than_kept),
 		WITH_ROOT(test_settings),
 		WITH_ROOT(test_blacklists),
