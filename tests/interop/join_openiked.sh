@@ -8,9 +8,9 @@
 # iked needs ESP in the kernel and PF_KEY to ask for it. Where the machine's has not both, all is run
 # under User-Mode Linux.
 #
-# Three things iked 7.2 can't do, so they are not here: begin a rekeying when told (it does after so
-# many bytes, below), AES-GCM for ESP on Linux (it forgets a childsa with it), and follow a peer
-# whose NAT maps it elsewhere without MOBIKE.
+# What iked 7.2 cannot do is not here: AES-GCM for ESP on Linux (it forgets a childsa with it), rekey
+# when told (it does after so many bytes, below), and follow a peer that its NAT maps to another port:
+# with MOBIKE or without, it answers IKE there and sends ESP to the old one.
 set -euo pipefail
 # shellcheck source=tests/netns/common.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/../netns/common.sh"
