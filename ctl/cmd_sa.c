@@ -26,7 +26,7 @@ const char nm_ctl_sa_help[] =
 	"  sa move all user|kernel\n"
 	"      takes all SAs and policies to the other plane while packets flow (both-planes = "
 	"yes)\n"
-	"  sa export --wireshark [--yes]\n"
+	"  sa export --wireshark [--yes] [WORD VALUE]...\n"
 	"      the keys as lines of Wireshark's esp_sa file, where export-keys = yes\n\n"
 	"  -v, --verbose      list: everything about each SA, with how packets were reordered\n"
 	"  -w, --wireshark    export: for Wireshark and tshark\n"
@@ -58,16 +58,21 @@ static enum nm_ctl_exit add(struct nm_ctl *ctl, int argc, char **argv)
 }
 
 /* Commands that name SAs and say no more about them. */
-static enum nm_ctl_exit ask_about(struct nm_ctl *ctl, const char *request_name, char **argv,
+static enum nm_ctl_exit ask(struct nm_ctl *ctl, json_t *request, char **argv,
 	void (*print)(struct nm_ctl *ctl, const json_t *result))
 {
-	json_t *request = json_pack("{s:s}", "command", request_name);
 	enum nm_ctl_exit code = nm_words_filter("sa", argv, request);
 
 	if (code == NM_CTL_OK)
 		return nm_ctl_ask_and_print(ctl, request, print);
 	json_decref(request);
 	return code;
+}
+
+static enum nm_ctl_exit ask_about(struct nm_ctl *ctl, const char *request_name, char **argv,
+	void (*print)(struct nm_ctl *ctl, const json_t *result))
+{
+	return ask(ctl, json_pack("{s:s}", "command", request_name), argv, print);
 }
 
 static enum nm_ctl_exit delete_sa(struct nm_ctl *ctl, int argc, char **argv)
@@ -125,6 +130,7 @@ static enum nm_ctl_exit list(struct nm_ctl *ctl, int argc, char **argv)
 void nm_ctl_print_export(struct nm_ctl *ctl, const json_t *result)
 {
 	const json_t *lines = json_object_get(result, "lines"), *line;
+	uint64_t total = nm_get_count(result, "total"), left_out = nm_get_count(result, "left_out");
 	size_t i;
 
 	json_array_foreach(lines, i, line)
@@ -133,9 +139,12 @@ void nm_ctl_print_export(struct nm_ctl *ctl, const json_t *result)
 
 		nm_print(ctl, "%s\n", text ? text : "");
 	}
-	if (nm_get_count(result, "left_out") > 0)
+	if (left_out > 0)
 		nm_ctl_complain("%llu SAs have suites that Wireshark cannot decrypt",
-			(unsigned long long)nm_get_count(result, "left_out"));
+			(unsigned long long)left_out);
+	if (total > left_out + json_array_size(lines))
+		nm_ctl_complain("%llu more SAs are not shown: ask for some, by reqid or remote",
+			(unsigned long long)(total - left_out - json_array_size(lines)));
 }
 
 /* Whoever has the lines reads the traffic: nobody gets them by mistake. */
@@ -178,17 +187,14 @@ static enum nm_ctl_exit export_keys(struct nm_ctl *ctl, int argc, char **argv)
 		default: return nm_ctl_bad_option(argv);
 		}
 	}
-	if (nm_ctl_no_arguments(argc, argv, optind) != NM_CTL_OK)
-		return NM_CTL_USAGE;
 	if (!is_wireshark)
 		return nm_ctl_usage("sa", "export wants --wireshark: there is no other format yet");
 	code = is_sure ? NM_CTL_OK : confirm();
 	if (code != NM_CTL_OK)
 		return code;
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return nm_ctl_ask_and_print(ctl,
-		json_pack("{s:s, s:s}", "command", "sa-export", "format", "wireshark"),
-		nm_ctl_print_export);
+	return ask(ctl, json_pack("{s:s, s:s}", "command", "sa-export", "format", "wireshark"),
+		argv + optind, nm_ctl_print_export);
 }
 
 enum nm_ctl_exit nm_ctl_sa(struct nm_ctl *ctl, int argc, char **argv)

@@ -168,6 +168,12 @@ static void print_steering(struct nm_ctl *ctl, const json_t *steering)
 	else
 		nm_print(ctl, "  %-14s off, all ESP goes through here and back by %s: %s\n",
 			"steering", nm_get_text(steering, "tun"), nm_get_text(steering, "why"));
+	if (nm_get_bool(steering, "esp_gro"))
+		nm_print(ctl,
+			"  %-14s ESP GRO on, where esp4_offload and esp6_offload are loaded\n", "");
+	else
+		nm_print(
+			ctl, "  %-14s ESP GRO off: %s\n", "", nm_get_text(steering, "esp_gro_why"));
 }
 
 static void print_kernel_plane(struct nm_ctl *ctl, const json_t *plane)

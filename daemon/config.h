@@ -113,7 +113,8 @@ struct nm_config_kernel_plane {
 	uint32_t sas, policies;          /* at most so many, natmuxctl's among them */
 	bool keep;                       /* what we have added stays when natmuxd ends */
 	bool export_keys;                /* natmuxctl sa export may ask the kernel for them */
-	uint32_t lines[5];
+	bool gro;                        /* the kernel opens ESP in GRO, before it steers */
+	uint32_t lines[6];
 };
 
 /*

@@ -7,6 +7,7 @@
 
 #include "daemon/config_check.h"
 #include "daemon/config_keys.h"
+#include "daemon/esp_gro.h"
 
 enum { REPLAY_WINDOW_MAX = 4096 /* XFRMA_REPLAY_ESN_MAX */ };
 
@@ -61,10 +62,24 @@ static const char ports_allowed[] =
 	"one whose ports the kernel can tell by a mask: any, one, or a power of two of them from a "
 	"multiple of it on";
 
-static int check_kernel_sa(const struct nm_config_sa *sa, struct nm_config_report *report)
+/* A word in the file rather than a peer whose checks of one length never arrive. */
+static int check_spi(const struct nm_config *config, const struct nm_config_sa *sa,
+	struct nm_config_report *report)
+{
+	if (!config->kernel_plane.gro || sa->direction != NATMUX_SA_IN ||
+		!nm_esp_gro_takes_stun(sa->spi))
+		return 0;
+	return nm_config_refuse_sa(sa, "spi",
+		"one with kernel-plane.gro = yes that is not how a STUN message begins", report);
+}
+
+static int check_kernel_sa(const struct nm_config *config, const struct nm_config_sa *sa,
+	struct nm_config_report *report)
 {
 	int err = check_addresses(sa, report);
 
+	if (err == 0)
+		err = check_spi(config, sa, report);
 	if (err < 0)
 		return err;
 	if (sa->replay_window > REPLAY_WINDOW_MAX)
@@ -78,6 +93,11 @@ static int check_kernel_sa(const struct nm_config_sa *sa, struct nm_config_repor
 		return nm_config_refuse_sa(sa, "too-big", "tell with esp = kernel", report);
 	if (sa->dummy_s > 0)
 		return nm_config_refuse_sa(sa, "dummy", "0 with esp = kernel", report);
+	if (sa->selectors_len > 0 && sa->reqid == 0)
+		return nm_config_refuse_sa(sa, "reqid",
+			"1 to 4294967295 with selectors and esp = kernel: the kernel tells by it "
+			"whose packets they let in",
+			report);
 	for (size_t i = 0; i < sa->selectors_len; i++)
 		if (!can_select(&sa->selectors[i]))
 			return nm_config_refuse_sa(sa, "selectors", ports_allowed, report);
@@ -87,7 +107,8 @@ static int check_kernel_sa(const struct nm_config_sa *sa, struct nm_config_repor
 int nm_config_check_kernel_sa(const struct nm_config *config, const struct nm_config_sa *sa,
 	struct nm_config_report *report)
 {
-	int err = nm_config_has_plane(config, NM_ESP_KERNEL) ? check_kernel_sa(sa, report) : 0;
+	int err = nm_config_has_plane(config, NM_ESP_KERNEL) ? check_kernel_sa(config, sa, report)
+							     : 0;
 
 	if (err == 0 && nm_config_has_plane(config, NM_ESP_USER))
 		err = check_user_sa(sa, report);

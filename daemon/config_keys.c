@@ -203,6 +203,7 @@ static const struct nm_config_key kernel_plane_keys[] = {
 	{"policies", NUMBER(1, 65536), AT(nm_config_kernel_plane, policies), .initial = "1024"},
 	{"keep", TYPE(bool), AT(nm_config_kernel_plane, keep), .initial = "no", .is_live = true},
 	{"export-keys", TYPE(bool), AT(nm_config_kernel_plane, export_keys), .initial = "no"},
+	{"gro", TYPE(bool), AT(nm_config_kernel_plane, gro), .initial = "no"},
 };
 
 static const struct nm_config_key sa_keys[] = {

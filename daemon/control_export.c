@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/control_item.h"
 #include "daemon/control_json.h"
+#include "daemon/control_sa_filter.h"
 #include "daemon/server.h"
 
 enum { LINE_SIZE = 512, HEX_SIZE = 2 + 2 * NATMUX_SUITE_KEY_MAX + 1 };
@@ -75,7 +76,8 @@ static bool wireshark_line(const struct natmux_sa_info *info, char line[LINE_SIZ
 struct export
 {
 	json_t *lines;
-	uint64_t left_out;
+	struct nm_sa_filter filter;
+	uint64_t left_out, total;
 };
 
 static void export_sa(void *user, const struct nm_sa_seen *sa)
@@ -83,6 +85,11 @@ static void export_sa(void *user, const struct nm_sa_seen *sa)
 	struct export *export = user;
 	char line[LINE_SIZE];
 
+	if (!nm_sa_filter_matches(&export->filter, sa->info))
+		return;
+	/* A line is some hundred octets, and waits in memory until its reader has it. */
+	if (++export->total > NM_CONTROL_SAS_MAX)
+		return;
 	if (!wireshark_line(sa->info, line)) {
 		export->left_out++;
 		return;
@@ -91,10 +98,11 @@ static void export_sa(void *user, const struct nm_sa_seen *sa)
 	sodium_memzero(line, sizeof(line));
 }
 
-static bool exports_keys(const struct nm_config *config)
+/* Of the plane that has the SAs now: with both-planes they may have moved, and keys are kept anyway. */
+static bool exports_keys(const struct nm_config *config, const struct nm_sa_plane *plane)
 {
-	return config->esp == NM_ESP_KERNEL ? config->kernel_plane.export_keys
-					    : config->user_plane.export_keys;
+	return strcmp(plane->ops->name, "kernel") == 0 ? config->kernel_plane.export_keys
+						       : config->user_plane.export_keys;
 }
 
 int nm_control_sa_export(struct nm_control_call *call)
@@ -103,16 +111,17 @@ int nm_control_sa_export(struct nm_control_call *call)
 	const char *format = "wireshark";
 	struct export export = {.left_out = 0};
 
-	if (!plane || nm_control_get_text(call, "format", &format) < 0)
+	if (!plane || nm_control_get_text(call, "format", &format) < 0 ||
+		nm_sa_filter_get(call, &export.filter) < 0)
 		return NATMUX_EINVAL;
 	if (strcmp(format, "wireshark") != 0)
 		return nm_control_fail(call, "bad-argument", "\"format\" must be wireshark");
-	if (!exports_keys(nm_server_config(call->server)))
+	if (!exports_keys(nm_server_config(call->server), plane))
 		return nm_control_fail(call, "failed",
 			"natmuxd has not kept the keys: export-keys = yes in natmux.conf");
 	export.lines = json_array();
 	nm_sa_plane_each(plane, export_sa, &export);
-	call->result = json_pack(
-		"{s:o, s:o}", "lines", export.lines, "left_out", nm_json_count(export.left_out));
+	call->result = json_pack("{s:o, s:o, s:o}", "lines", export.lines, "left_out",
+		nm_json_count(export.left_out), "total", nm_json_count(export.total));
 	return 0;
 }

@@ -28,7 +28,7 @@ const struct nm_control_command nm_control_commands[] = {
 	{"sa-delete", {"direction", "spi", "remote"}, nm_control_sa_delete, "deletes one SA"},
 	{"sa-flush", {"direction", "spi", "reqid", "remote"}, nm_control_sa_flush,
 		"deletes all SAs, or those named"},
-	{"sa-export", {"format"}, nm_control_sa_export,
+	{"sa-export", {"format", "direction", "spi", "reqid", "remote"}, nm_control_sa_export,
 		"the keys for other programs, where export-keys = yes"},
 	{"sa-move", {"plane"}, nm_control_sa_move,
 		"takes all SAs to the other plane, where both-planes = yes"},

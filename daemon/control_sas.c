@@ -14,6 +14,7 @@
 #include "daemon/control_item.h"
 #include "daemon/control_json.h"
 #include "daemon/control_kernel.h"
+#include "daemon/control_sa_filter.h"
 #include "daemon/key_file.h"
 #include "daemon/sa_plane_move.h"
 #include "daemon/server.h"
@@ -87,75 +88,34 @@ done:
 	return err;
 }
 
-/* What a request about SAs may narrow them by. */
-struct filter {
-	bool has_direction, has_spi, has_reqid, has_remote;
-	enum natmux_sa_direction direction;
-	uint32_t spi;
-	uint64_t reqid;
-	struct natmux_addr remote;
-};
-
-/* A text that is a value of this key of an SA; left alone when the request has none. */
-static int get_value(struct nm_control_call *call, const char *name, void *field, bool *has)
-{
-	const struct nm_config_section *section = nm_config_section_find("sa");
-	const struct nm_config_key *key = nm_config_key_find(section, name);
-	char allowed[NM_CONFIG_ALLOWED_SIZE];
-	const char *text = NULL;
-
-	if (nm_control_get_text(call, name, &text) < 0)
-		return NATMUX_EINVAL;
-	*has = text != NULL;
-	if (text && key->type->parse(key, text, field) < 0)
-		return nm_control_fail(call, "bad-argument", "%s: allowed is %s", name,
-			nm_config_allowed(key, allowed));
-	return 0;
-}
-
-static int get_filter(struct nm_control_call *call, struct filter *filter)
-{
-	*filter = (struct filter){.reqid = UINT64_MAX};
-	if (get_value(call, "direction", &filter->direction, &filter->has_direction) < 0 ||
-		get_value(call, "spi", &filter->spi, &filter->has_spi) < 0 ||
-		get_value(call, "remote", &filter->remote, &filter->has_remote) < 0 ||
-		nm_control_get_number(call, "reqid", 0, UINT32_MAX, &filter->reqid) < 0)
-		return NATMUX_EINVAL;
-	filter->has_reqid = filter->reqid != UINT64_MAX;
-	return 0;
-}
-
-static bool is_wanted(const struct filter *filter, const struct natmux_sa_info *info)
-{
-	return (!filter->has_direction || filter->direction == info->direction) &&
-	       (!filter->has_spi || filter->spi == info->spi) &&
-	       (!filter->has_reqid || filter->reqid == info->reqid) &&
-	       (!filter->has_remote ||
-		       nm_config_addr_same_ip(&filter->remote, &info->added_remote));
-}
-
 int nm_control_sa_delete(struct nm_control_call *call)
 {
 	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
-	struct filter filter;
+	struct nm_sa_filter filter;
 	bool is_out;
+	int err;
 
-	if (!plane || get_filter(call, &filter) < 0)
+	if (!plane || nm_sa_filter_get(call, &filter) < 0)
 		return NATMUX_EINVAL;
 	is_out = filter.direction == NATMUX_SA_OUT;
 	if (!filter.has_direction || !filter.has_spi || is_out != filter.has_remote)
 		return nm_control_fail(call, "bad-argument",
 			"an SA is named by \"direction\" and \"spi\", an outbound one by its "
 			"\"remote\" as well");
-	if (nm_sa_plane_delete(plane, filter.direction, filter.spi, &filter.remote) < 0)
+	err = nm_sa_plane_delete(plane, filter.direction, filter.spi, &filter.remote);
+	if (err == NATMUX_ENOTFOUND)
 		return nm_control_fail(call, "failed", "there is no such SA");
+	if (err < 0)
+		return nm_control_fail(call, "failed",
+			"%s: the SA is still there, and natmuxd's log says why",
+			natmux_strerror(err));
 	call->result = json_object();
 	return 0;
 }
 
 /* SAs cannot be deleted while they are walked over. */
 struct found {
-	struct filter filter;
+	struct nm_sa_filter filter;
 	struct natmux_sa_info *list; /* of which only the identity counts */
 	size_t len, room;
 	bool failed;
@@ -166,7 +126,7 @@ static void collect(void *user, const struct nm_sa_seen *sa)
 	struct found *found = user;
 	const struct natmux_sa_info *info = sa->info;
 
-	if (!is_wanted(&found->filter, info) || found->failed)
+	if (!nm_sa_filter_matches(&found->filter, info) || found->failed)
 		return;
 	if (found->len == found->room) {
 		size_t room = found->room > 0 ? found->room * 2 : 64;
@@ -186,15 +146,16 @@ int nm_control_sa_flush(struct nm_control_call *call)
 {
 	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct found found = {.len = 0};
+	size_t deleted = 0;
 
-	if (!plane || get_filter(call, &found.filter) < 0)
+	if (!plane || nm_sa_filter_get(call, &found.filter) < 0)
 		return NATMUX_EINVAL;
 	nm_sa_plane_each(plane, collect, &found);
 	for (size_t i = 0; i < found.len && !found.failed; i++)
-		nm_sa_plane_delete(plane, found.list[i].direction, found.list[i].spi,
-			&found.list[i].added_remote);
+		deleted += nm_sa_plane_delete(plane, found.list[i].direction, found.list[i].spi,
+				   &found.list[i].added_remote) == 0;
 	if (!found.failed)
-		call->result = json_pack("{s:o}", "deleted", nm_json_count(found.len));
+		call->result = json_pack("{s:o}", "deleted", nm_json_count(deleted));
 	free(found.list);
 	return 0;
 }
@@ -312,7 +273,7 @@ static json_t *sa_json(
 struct list {
 	const struct nm_config *config;
 	uint64_t now_ms, limit, total;
-	struct filter filter;
+	struct nm_sa_filter filter;
 	json_t *array;
 	bool failed;
 };
@@ -321,7 +282,7 @@ static void list_sa(void *user, const struct nm_sa_seen *sa)
 {
 	struct list *list = user;
 
-	if (!is_wanted(&list->filter, sa->info))
+	if (!nm_sa_filter_matches(&list->filter, sa->info))
 		return;
 	if (++list->total > list->limit)
 		return;
@@ -336,7 +297,7 @@ int nm_control_sa_list(struct nm_control_call *call)
 		.now_ms = nm_server_now_ms(call->server),
 		.limit = NM_CONTROL_SAS_MAX};
 
-	if (!plane || get_filter(call, &list.filter) < 0 ||
+	if (!plane || nm_sa_filter_get(call, &list.filter) < 0 ||
 		nm_control_get_number(call, "limit", 1, NM_CONTROL_SAS_MAX, &list.limit) < 0)
 		return NATMUX_EINVAL;
 	list.array = json_array();

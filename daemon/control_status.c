@@ -178,9 +178,10 @@ static json_t *steering_json(struct nm_server *server)
 
 	if (!steering->tun)
 		return json_null();
-	return json_pack("{s:b, s:o, s:o}", "steered", (int)steering->is_steered, "why",
+	return json_pack("{s:b, s:o, s:o, s:b, s:o}", "steered", (int)steering->is_steered, "why",
 		nm_json_text(steering->is_steered ? NULL : steering->why), "tun",
-		nm_json_text(steering->tun));
+		nm_json_text(steering->tun), "esp_gro", (int)steering->has_esp_gro, "esp_gro_why",
+		nm_json_text(steering->has_esp_gro ? NULL : steering->esp_gro_why));
 }
 
 int nm_control_status(struct nm_control_call *call)

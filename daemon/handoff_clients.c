@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/handoff.h"
+#include "daemon/poller.h"
 #include "dispatcher/handoff_frame.h"
 #include "dispatcher/handoff_unix.h"
 #include "io/seqpacket.h"
@@ -32,7 +33,7 @@ struct clients_handoff {
 	struct nm_handoff_link base;
 	struct nm_seqpacket *listener;
 	struct nm_unix_hub *hub;
-	uv_poll_t poll;
+	struct nm_poller listening;
 	uint8_t frame[NM_FRAME_MAX];
 	struct client clients[NM_UNIX_CLIENTS_MAX];
 };
@@ -179,13 +180,12 @@ refuse:
 	nm_seqpacket_hang_up(handoff->listener, socket);
 }
 
-static void on_connection(uv_poll_t *poll, int status, int events)
+static void on_connection(void *user)
 {
-	struct clients_handoff *handoff = poll->data;
+	struct clients_handoff *handoff = user;
 	struct nm_seqpacket_client socket;
 
-	(void)events;
-	if (status == 0 && nm_seqpacket_accept(handoff->listener, &socket) == 0)
+	if (nm_seqpacket_accept(handoff->listener, &socket) == 0)
 		accept_client(handoff, &socket);
 }
 
@@ -196,7 +196,7 @@ static void close_clients(struct nm_handoff_link *base)
 	for (size_t i = 0; i < NM_UNIX_CLIENTS_MAX; i++)
 		if (handoff->clients[i].is_open)
 			drop_client(&handoff->clients[i]);
-	uv_close((uv_handle_t *)&handoff->poll, NULL);
+	nm_poller_close(&handoff->listening);
 }
 
 static void free_clients(struct nm_handoff_link *base)
@@ -243,16 +243,14 @@ static int open_clients(const struct nm_handoff_setup *setup, struct nm_handoff_
 		return NATMUX_ENOMEM;
 	handoff->base.setup = *setup;
 	err = open_hub(handoff);
-	handoff->poll.data = handoff;
-	if (err == 0 &&
-		uv_poll_init(setup->loop, &handoff->poll, nm_seqpacket_fd(handoff->listener)) < 0)
-		err = NATMUX_ESYSTEM;
+	if (err == 0)
+		err = nm_poller_start(&handoff->listening, setup->loop,
+			nm_seqpacket_fd(handoff->listener), on_connection, handoff);
 	if (err < 0) {
 		nm_log(&setup->log, NATMUX_LOG_ERROR, "handoff: %s", natmux_strerror(err));
 		free_clients(&handoff->base);
 		return err;
 	}
-	uv_poll_start(&handoff->poll, UV_READABLE, on_connection);
 	natmux_mux_set_sink(setup->mux, NATMUX_CLASS_IKE, &nm_unix_sink, handoff->hub);
 	natmux_mux_set_sink(setup->mux, NATMUX_CLASS_ESP, &nm_unix_sink, handoff->hub);
 	*result = &handoff->base;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/handoff.h"
+#include "daemon/poller.h"
 #include "daemon/rp_filter.h"
 #include "dispatcher/handoff_inject.h"
 #include "dispatcher/handoff_relay.h"
@@ -29,7 +30,7 @@ struct tun_handoff {
 	struct nm_relay *relay;   /* of relay */
 	struct nm_inject *inject; /* of inject */
 	uint32_t interface;       /* the device's number; asked before system calls are few */
-	uv_poll_t poll;
+	struct nm_poller poller;
 };
 
 _Static_assert(sizeof(struct nm_tun_packet) == sizeof(struct nm_relay_packet), "same packet");
@@ -54,16 +55,14 @@ static void relay_packets(
 /* Somebody removed the device, as the log says. A new one takes capabilities that were given up. */
 static void give_up(struct tun_handoff *handoff)
 {
-	uv_poll_stop(&handoff->poll);
+	nm_poller_stop(&handoff->poller);
 	handoff->base.setup.failed(handoff->base.setup.user);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_readable(void *user)
 {
-	struct tun_handoff *handoff = poll->data;
+	struct tun_handoff *handoff = user;
 
-	(void)events;
-	(void)status; /* an error of the device shows when it is read */
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		struct nm_tun_packet packets[PACKETS_MAX];
 		size_t n = nm_tun_read(handoff->tun, packets, PACKETS_MAX);
@@ -83,7 +82,7 @@ static void close_tun(struct nm_handoff_link *base)
 {
 	struct tun_handoff *handoff = (struct tun_handoff *)base;
 
-	uv_close((uv_handle_t *)&handoff->poll, NULL);
+	nm_poller_close(&handoff->poller);
 }
 
 static void free_tun(struct nm_handoff_link *base)
@@ -117,11 +116,11 @@ static int open_tun(const struct nm_handoff_setup *setup, const struct nm_tun_co
 static int start(struct tun_handoff *handoff, const struct natmux_sink_ops *sink, void *self)
 {
 	const struct nm_handoff_setup *setup = &handoff->base.setup;
+	int err = nm_poller_start(
+		&handoff->poller, setup->loop, nm_tun_fd(handoff->tun), on_readable, handoff);
 
-	handoff->poll.data = handoff;
-	if (uv_poll_init(setup->loop, &handoff->poll, nm_tun_fd(handoff->tun)) < 0)
-		return NATMUX_ESYSTEM;
-	uv_poll_start(&handoff->poll, UV_READABLE, on_readable);
+	if (err < 0)
+		return err;
 	natmux_mux_set_sink(setup->mux, NATMUX_CLASS_IKE, sink, self);
 	natmux_mux_set_sink(setup->mux, NATMUX_CLASS_ESP, sink, self);
 	return 0;

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/joiner.h"
+#include "daemon/poller.h"
 
 enum {
 	WAIT_MS = 1000,
@@ -35,7 +36,7 @@ struct watch {
 struct nm_join {
 	struct nm_join_setup setup;
 	struct nm_joiner *joiner;
-	uv_poll_t answers;
+	struct nm_poller answers;
 	uv_timer_t timer;
 	struct watch *watch; /* NULL: not joined */
 	uint32_t tun;
@@ -67,7 +68,7 @@ static void give_up(struct nm_join *join)
 {
 	nm_log(&join->setup.log, NATMUX_LOG_ERROR,
 		"the process that joins the IKE daemon's port is gone");
-	uv_poll_stop(&join->answers);
+	nm_poller_stop(&join->answers);
 	uv_timer_stop(&join->timer);
 	join->setup.failed(join->setup.user);
 }
@@ -234,15 +235,13 @@ static void take_answer(
 		arm(join);
 }
 
-static void on_answer(uv_poll_t *poll, int status, int events)
+static void on_answer(void *user)
 {
-	struct nm_join *join = poll->data;
+	struct nm_join *join = user;
 	struct nm_joining_answer answer;
 	struct nm_joining_fds fds;
 	int result = nm_joiner_answer(join->joiner, &answer, &fds);
 
-	(void)status;
-	(void)events;
 	if (result < 0)
 		give_up(join);
 	if (result <= 0)
@@ -267,12 +266,12 @@ int nm_join_open(const struct nm_join_setup *setup, struct nm_join **result)
 		free(join);
 		return err;
 	}
-	join->answers.data = join->timer.data = join;
+	join->timer.data = join;
 	uv_timer_init(setup->loop, &join->timer);
-	if (uv_poll_init(setup->loop, &join->answers, nm_joiner_fd(join->joiner)) == 0)
-		uv_poll_start(&join->answers, UV_READABLE, on_answer);
+	/* The caller closes and frees it, failed or not: uv handles are in it. */
 	*result = join;
-	return 0;
+	return nm_poller_start(
+		&join->answers, setup->loop, nm_joiner_fd(join->joiner), on_answer, join);
 }
 
 void nm_join_start(struct nm_join *join, uint32_t tun)
@@ -295,7 +294,7 @@ void nm_join_close(struct nm_join *join)
 	if (is_joined)
 		let_go(join);
 	uv_close((uv_handle_t *)&join->timer, NULL);
-	uv_close((uv_handle_t *)&join->answers, NULL);
+	nm_poller_close(&join->answers);
 	nm_joiner_stop(join->joiner, is_joined);
 	join->joiner = NULL;
 }

@@ -100,25 +100,31 @@ static void work(struct nm_joining *joining, const struct question *question,
 	}
 }
 
+static bool take_question(int fd, struct question *question)
+{
+	ssize_t len;
+
+	do
+		len = recv(fd, question, sizeof(*question), 0);
+	while (len < 0 && errno == EINTR);
+	return len == (ssize_t)sizeof(*question);
+}
+
 /* Until natmuxd is gone, however that came about. */
 static void serve(int fd, struct nm_joining *joining)
 {
 	struct nm_joining_answer result;
 	struct nm_joining_fds fds = {.pidfd = -1};
 	struct question question;
+	bool is_sent = true;
 
-	for (;;) {
-		ssize_t len = recv(fd, &question, sizeof(question), 0);
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len != (ssize_t)sizeof(question))
-			return;
+	while (is_sent && take_question(fd, &question)) {
 		memset(&result, 0, sizeof(result));
 		work(joining, &question, &result, &fds);
-		if (!answer(fd, &result, &fds))
-			return;
+		is_sent = answer(fd, &result, &fds);
 	}
+	/* It was killed, and could not ask for it any more; what was left before is left alone. */
+	nm_joining_leave(joining, &result);
 }
 
 /* All that the parent had open, but for the socket between us and where the log goes. */

@@ -61,8 +61,8 @@ static void refuse(struct nm_joining_answer *answer, const char *format, ...)
 
 static int list(struct nm_joining *joining, struct look *look, struct nm_joining_answer *answer)
 {
-	int error = nm_sock_diag_list(joining->sys, joining->config->port, look->sockets,
-		NM_JOINING_SEEN, &look->sockets_n);
+	int error = nm_sock_diag_list(joining->sys, joining->config->port, joining->uid,
+		look->sockets, NM_JOINING_SEEN, &look->sockets_n);
 
 	if (error == NATMUX_EUNSUPPORTED)
 		refuse(answer,
@@ -193,6 +193,8 @@ static int inspect(struct nm_joining *joining, const struct look *look, size_t p
 
 	if (copy < 0)
 		return -1;
+	joining->theirs[part] = *socket;
+	joining->their_fds[part] = of->fd;
 	joining->is_marked[part] = !is_shared(joining, copy);
 	if (nm_port_socket_takes_ipv4(socket))
 		error = nm_steering_attach(joining->sys, copy, tun);
@@ -261,8 +263,6 @@ static int join_one(struct nm_joining *joining, struct look *look, size_t part, 
 		joining->sys->close(fd);
 		return -1;
 	}
-	joining->theirs[part] = *socket;
-	joining->their_fds[part] = of->fd;
 	joining->ours[part] = (uint32_t)st.st_ino;
 	return fd;
 }
@@ -289,10 +289,12 @@ static bool prove(struct nm_joining *joining, struct nm_joining_answer *answer)
 void nm_joining_join(struct nm_joining *joining, uint32_t tun, struct nm_joining_answer *answer,
 	struct nm_joining_fds *fds)
 {
+	struct nm_joining_answer ignored;
 	struct look look = {0};
 
+	/* What we have set is not to be taken for the daemon's own. */
+	nm_joining_leave(joining, answer);
 	*answer = (struct nm_joining_answer){.result = NM_JOINING_JOINED};
-	joining->n = 0;
 	if (!look_around(joining, &look, answer) || !prove(joining, answer))
 		return;
 	fds->pidfd = nm_pidfd_open(joining->sys, look.choice.pid);
@@ -306,18 +308,19 @@ void nm_joining_join(struct nm_joining *joining, uint32_t tun, struct nm_joining
 			close_all(joining, fds, 0);
 			return;
 		}
+	joining->n = look.choice.parts_n;
+	joining->pid = look.choice.pid;
 	for (size_t i = 0; i < look.choice.parts_n; i++) {
 		fds->sockets[i] = join_one(joining, &look, i, tun, fds->pidfd, answer);
 		if (fds->sockets[i] >= 0)
 			continue;
 		close_all(joining, fds, i);
+		nm_joining_leave(joining, &ignored);
 		return;
 	}
 	joining->seen_n = look.sockets_n;
 	for (size_t i = 0; i < look.sockets_n; i++)
 		joining->seen[i] = look.sockets[i].inode;
-	joining->n = look.choice.parts_n;
-	joining->pid = look.choice.pid;
 	answer->sockets_n = (uint32_t)joining->n;
 	answer->pid = look.choice.pid;
 	answer->uid = joining->theirs[0].uid;

@@ -13,7 +13,7 @@
 
 struct nm_config;
 
-enum { NM_JOINING_SEEN = 64 /* sockets on the port, of whomever */ };
+enum { NM_JOINING_SEEN = 64 /* sockets on the port, of the daemon's user */ };
 
 enum nm_joining_result {
 	NM_JOINING_JOINED,
@@ -53,7 +53,7 @@ struct nm_joining {
 	uint32_t ours[NM_HOLDER_SOCKETS];  /* inodes */
 	size_t n;
 	int pid;
-	/* All that were on the port then, but ours: theirs and what is none of our business. */
+	/* All of that user that were on the port then, but ours. */
 	uint32_t seen[NM_JOINING_SEEN];
 	size_t seen_n;
 };

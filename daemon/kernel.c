@@ -55,15 +55,28 @@ void nm_kernel_clear(struct nm_kernel *kernel)
 	nm_kernel_spd_clear(&kernel->spd);
 }
 
+static const struct nm_kernel_sa *newest_for(
+	const struct nm_kernel *kernel, const struct nm_policy_order *order)
+{
+	if (order->policy.action != NATMUX_POLICY_PROTECT)
+		return NULL;
+	return nm_kernel_sad_newest(&kernel->sad, order->policy.reqid);
+}
+
 static int policy_add(
 	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
 {
 	struct nm_kernel *kernel = self;
-	const struct nm_kernel_sa *newest = NULL;
 
-	if (order->policy.action == NATMUX_POLICY_PROTECT)
-		newest = nm_kernel_sad_newest(&kernel->sad, order->policy.reqid);
-	return nm_kernel_spd_add(&kernel->spd, order, newest, why);
+	return nm_kernel_spd_add(&kernel->spd, order, newest_for(kernel, order), why);
+}
+
+static int policy_replace(
+	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
+{
+	struct nm_kernel *kernel = self;
+
+	return nm_kernel_spd_replace(&kernel->spd, order, newest_for(kernel, order), why);
 }
 
 static int policy_delete(void *self, const struct nm_policy_order *order)
@@ -97,6 +110,7 @@ struct nm_sa_plane nm_kernel_sa_plane(struct nm_kernel *kernel)
 		.sa_delete = nm_kernel_sa_delete,
 		.sas = nm_kernel_sas,
 		.policy_add = policy_add,
+		.policy_replace = policy_replace,
 		.policy_delete = policy_delete,
 		.policies = policies,
 		.set_keepalive = set_keepalive,

@@ -58,6 +58,7 @@ void nm_kernel_event(struct nm_kernel *kernel, const struct nm_xfrm_event *event
 void nm_kernel_resync(
 	struct nm_kernel *kernel, enum nm_xfrm_resync what, const struct nm_xfrm_answer *answer);
 void nm_kernel_resync_state(struct nm_kernel *kernel, const struct nm_xfrm_state *state);
+void nm_kernel_resync_policy(struct nm_kernel *kernel, const struct nm_xfrm_policy *policy);
 
 /* Sends keepalives to the peers of outbound SAs that nothing went to since the last call. */
 void nm_kernel_keep_alive(struct nm_kernel *kernel);

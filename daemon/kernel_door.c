@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/poller.h"
 #include "daemon/rp_filter.h"
 #include "dispatcher/handoff_inject.h"
 #include "io/tun.h"
@@ -28,22 +29,20 @@ struct nm_kernel_door {
 	struct nm_udp *sockets[NM_CONFIG_LISTEN_MAX];
 	size_t sockets_n;
 	uint32_t interface;
-	uv_poll_t poll;
-	bool is_polling;
+	struct nm_poller poller;
+	bool is_open; /* and not begun to close */
 };
 
 /* Nothing is routed here: what comes are the kernel's own announcements of an IPv6 interface. */
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_readable(void *user)
 {
-	struct nm_kernel_door *door = poll->data;
+	struct nm_kernel_door *door = user;
 	struct nm_tun_packet packets[PACKETS_MAX];
 
-	(void)status;
-	(void)events;
 	(void)nm_tun_read(door->tun, packets, PACKETS_MAX);
 	if (!nm_tun_status(door->tun)->is_gone)
 		return;
-	uv_poll_stop(&door->poll);
+	nm_poller_stop(&door->poller);
 	door->setup.failed(door->setup.user);
 }
 
@@ -105,12 +104,10 @@ static int open_inject(struct nm_kernel_door *door)
 
 	if (err < 0)
 		return err;
-	door->poll.data = door;
-	if (uv_poll_init(door->setup.loop, &door->poll, nm_tun_fd(door->tun)) < 0)
-		return NATMUX_ESYSTEM;
-	door->is_polling = true;
-	uv_poll_start(&door->poll, UV_READABLE, on_readable);
-	return 0;
+	err = nm_poller_start(
+		&door->poller, door->setup.loop, nm_tun_fd(door->tun), on_readable, door);
+	door->is_open = err == 0;
+	return err;
 }
 
 int nm_kernel_door_open(const struct nm_kernel_door_setup *setup, struct nm_kernel_door **result)
@@ -149,14 +146,14 @@ const char *nm_kernel_door_tun(const struct nm_kernel_door *door)
 
 void nm_kernel_door_close(struct nm_kernel_door *door)
 {
-	if (!door || !door->is_polling)
+	if (!door || !door->is_open)
 		return;
-	door->is_polling = false;
+	door->is_open = false;
 	natmux_mux_set_sink(door->setup.mux, NATMUX_CLASS_ESP, NULL, NULL);
 	for (size_t i = 0; i < door->sockets_n; i++)
 		nm_udp_close(door->sockets[i]);
 	door->sockets_n = 0;
-	uv_close((uv_handle_t *)&door->poll, NULL);
+	nm_poller_close(&door->poller);
 }
 
 void nm_kernel_door_free(struct nm_kernel_door *door)

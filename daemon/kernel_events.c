@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "daemon/config_addr.h"
 #include "daemon/kernel.h"
+#include "xfrm/kernel.h"
 
 enum { ACQUIRE_MS = 1000 /* RFC 4301 has no number; once a second is enough to be heard */ };
 
@@ -105,8 +106,16 @@ static void policy_deleted(struct nm_kernel *kernel, const struct nm_xfrm_event 
 	if (nm_kernel_spd_find(&kernel->spd, &id))
 		nm_log(&kernel->config.log, NATMUX_LOG_WARNING,
 			"somebody else has deleted a policy of natmuxd's in the kernel; a restart "
-			"puts "
-			"it back");
+			"puts it back");
+}
+
+/* Without policies what ought to be sealed leaves as it is: nothing to be silent about. */
+static void policies_flushed(struct nm_kernel *kernel, const struct nm_xfrm_event *event)
+{
+	if (event->policy.type == XFRM_POLICY_TYPE_MAIN && kernel->spd.len > 0)
+		nm_log(&kernel->config.log, NATMUX_LOG_WARNING,
+			"somebody else has flushed all policies of the kernel, natmuxd's too; a "
+			"restart puts them back");
 }
 
 /* Whether the SA's policy lets its peer go there. */
@@ -167,17 +176,32 @@ static void move_pair(struct nm_kernel *kernel, const struct nm_kernel_sa *sa)
 		move_state(kernel, pair, &sa->path.remote);
 }
 
+/* This event has no mark: the SA is found by its own name, and made sure of by the rest. */
+static struct nm_kernel_sa *find_mapped(
+	const struct nm_kernel *kernel, const struct nm_xfrm_event *event)
+{
+	struct nm_kernel_sa *sa =
+		nm_kernel_sad_find(&kernel->sad, NATMUX_SA_IN, event->id.spi, NULL);
+
+	if (!sa || sa->is_dead || sa->order.config.reqid != event->reqid ||
+		sa->id.protocol != event->id.protocol ||
+		!nm_config_addr_same_ip(&sa->id.destination, &event->id.destination))
+		return NULL;
+	return sa;
+}
+
 static void mapping(struct nm_kernel *kernel, const struct nm_xfrm_event *event)
 {
-	struct nm_kernel_sa *sa = nm_kernel_sad_find_id(&kernel->sad, &event->id);
+	struct nm_kernel_sa *sa = find_mapped(kernel, event);
 	struct natmux_path before;
 
-	if (!sa || sa->is_dead || sa->order.config.direction != NATMUX_SA_IN ||
-		natmux_addr_equal(&sa->path.remote, &event->now) || !may_move(sa, &event->now))
+	if (!sa || natmux_addr_equal(&sa->path.remote, &event->now) || !may_move(sa, &event->now))
 		return;
 	if (sa->moved_ms > 0 && now_ms(kernel) < sa->moved_ms + NM_KERNEL_MOVE_MS)
 		return;
 	before = sa->path;
+	/* Also of what fails: the kernel may tell with each packet. */
+	sa->moved_ms = now_ms(kernel);
 	if (move_state(kernel, sa, &event->now) < 0)
 		return;
 	move_pair(kernel, sa);
@@ -198,13 +222,13 @@ void nm_kernel_event(struct nm_kernel *kernel, const struct nm_xfrm_event *event
 	case NM_XFRM_EVENT_ACQUIRE: acquire(kernel, event); break;
 	case NM_XFRM_EVENT_MAPPING: mapping(kernel, event); break;
 	case NM_XFRM_EVENT_POLICY_DELETED: policy_deleted(kernel, event); break;
+	case NM_XFRM_EVENT_POLICIES_FLUSHED: policies_flushed(kernel, event); break;
 	case NM_XFRM_EVENT_STATE_ADDED:
 	case NM_XFRM_EVENT_STATE_UPDATED:
 	case NM_XFRM_EVENT_STATE_REPLAY:
 	case NM_XFRM_EVENT_POLICY_ADDED:
 	case NM_XFRM_EVENT_POLICY_UPDATED:
 	case NM_XFRM_EVENT_POLICY_EXPIRED:
-	case NM_XFRM_EVENT_POLICIES_FLUSHED:
 	case NM_XFRM_EVENT_COUNT: break;
 	}
 }
@@ -220,14 +244,30 @@ void nm_kernel_resync_state(struct nm_kernel *kernel, const struct nm_xfrm_state
 	nm_kernel_look(kernel, sa, state);
 }
 
+void nm_kernel_resync_policy(struct nm_kernel *kernel, const struct nm_xfrm_policy *policy)
+{
+	const struct nm_xfrm_policy_id id = nm_xfrm_policy_id_of(policy);
+
+	nm_kernel_spd_see(&kernel->spd, &id);
+}
+
 static void begin(struct nm_kernel *kernel)
 {
 	for (uint32_t i = 0; i < kernel->sad.len; i++)
 		kernel->sad.sas[i]->is_seen = false;
+	nm_kernel_spd_look(&kernel->spd);
 }
 
 static void end(struct nm_kernel *kernel)
 {
+	uint32_t missing = nm_kernel_spd_missing(&kernel->spd);
+
+	/* Before SAs are buried, whose gates go with them. */
+	if (missing > 0)
+		nm_log(&kernel->config.log, NATMUX_LOG_WARNING,
+			"somebody else has deleted %" PRIu32
+			" policies of natmuxd's in the kernel; a restart puts them back",
+			missing);
 	for (uint32_t i = 0; i < kernel->sad.len; i++)
 		if (!kernel->sad.sas[i]->is_seen && !kernel->sad.sas[i]->is_dead)
 			lose(kernel, kernel->sad.sas[i], "it is not in the kernel any more");

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "daemon/config.h"
 #include "daemon/kernel.h"
+#include "daemon/poller.h"
 #include "io/source_addr.h"
 #include "xfrm/kernel.h"
 
@@ -31,9 +32,9 @@ struct nm_kernel_plane {
 	struct nm_xfrm_features features;
 	struct nm_source_addr source;
 	struct nm_xfrm_stat stat_before;
-	uv_poll_t poll;
+	struct nm_poller poller;
 	uv_timer_t timer, keepalive;
-	bool has_poll, has_stat, keeps;
+	bool has_stat, keeps;
 	uint64_t armed_ms;
 };
 
@@ -196,9 +197,9 @@ static void on_resync_state(void *user, const struct nm_xfrm_state *state)
 
 static void on_resync_policy(void *user, const struct nm_xfrm_policy *policy)
 {
-	/* Policies are only ever written whole: what is missing comes back with its SA's next step. */
-	(void)user;
-	(void)policy;
+	struct nm_kernel_plane *plane = user;
+
+	nm_kernel_resync_policy(plane->kernel, policy);
 }
 
 static int send_message(void *user, const void *message, size_t len, int *os_error)
@@ -232,14 +233,11 @@ static void on_timer(uv_timer_t *timer)
 	arm(plane);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+/* What was lost shows as an error of the socket, which receiving tells. */
+static void on_readable(void *user)
 {
-	struct nm_kernel_plane *plane = poll->data;
+	struct nm_kernel_plane *plane = user;
 
-	(void)events;
-	/* What was lost shows as POLLERR, at which libuv stops. Receiving tells, and takes it away. */
-	if (status < 0)
-		uv_poll_start(poll, UV_READABLE, on_readable);
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		void *bytes;
 		size_t len;
@@ -300,12 +298,8 @@ static int open_events(struct nm_kernel_plane *plane)
 	err = nm_xfrm_session_new(&session, &plane->events);
 	if (err < 0)
 		return err;
-	if (uv_poll_init(plane->setup.loop, &plane->poll, nm_netlink_fd(plane->event_socket)) < 0)
-		return NATMUX_ESYSTEM;
-	plane->has_poll = true;
-	plane->poll.data = plane;
-	uv_poll_start(&plane->poll, UV_READABLE, on_readable);
-	return 0;
+	return nm_poller_start(&plane->poller, plane->setup.loop,
+		nm_netlink_fd(plane->event_socket), on_readable, plane);
 }
 
 static int find_out(struct nm_kernel_plane *plane)
@@ -400,8 +394,7 @@ void nm_kernel_plane_close(struct nm_kernel_plane *plane)
 		return;
 	if (plane->kernel && !plane->keeps)
 		nm_kernel_clear(plane->kernel);
-	if (plane->has_poll)
-		uv_close((uv_handle_t *)&plane->poll, NULL);
+	nm_poller_close(&plane->poller);
 	uv_close((uv_handle_t *)&plane->timer, NULL);
 	uv_close((uv_handle_t *)&plane->keepalive, NULL);
 }

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Opens the sockets in the order that the steering program counts them in. UDP_GRO stays off on all
- * of them: the kernel puts trains together before it asks the program, and a STUN message at the end
- * of one would go where the ESP before it goes.
+ * Opens the sockets in the order that the steering program counts them in. UDP_GRO is off on all of
+ * them: the kernel puts trains together before it asks the program, and a STUN message at the end of
+ * one would go where the ESP before it goes.
  */
 #include "daemon/kernel_port.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <natmux/error.h>
 
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/esp_gro.h"
 #include "daemon/steering.h"
 #include "io/udp_socket.h"
 
@@ -54,10 +57,17 @@ static int add(struct nm_kernel_port *port, const struct nm_udp_config *config, 
 	int err;
 
 	one.encap = encap;
+	one.use_esp_gro = port->has_esp_gro;
 	err = nm_udp_open(&one, local, NULL, &udp);
-	if (err == 0)
-		port->fds[port->fds_n++] = nm_udp_release(udp);
-	return err;
+	if (err < 0)
+		return err;
+	if (port->has_esp_gro && !nm_udp_status(udp)->has_esp_gro) {
+		port->has_esp_gro = false;
+		snprintf(port->esp_gro_why, sizeof(port->esp_gro_why),
+			"a socket was refused UDP_GRO");
+	}
+	port->fds[port->fds_n++] = nm_udp_release(udp);
+	return 0;
 }
 
 static int open_address(struct nm_kernel_port *port, const struct nm_udp_config *config,
@@ -98,6 +108,28 @@ static int tell_unsteered(const struct nm_kernel_port *port, const struct nm_con
 	return works ? 0 : NATMUX_EUNSUPPORTED;
 }
 
+/* Whether to ask for it: a plain socket has no use for it, and some kernels do it wrong. */
+static void choose_esp_gro(
+	struct nm_kernel_port *port, const struct nm_config *config, const struct natmux_log *log)
+{
+	struct utsname kernel;
+
+	if (!config->kernel_plane.gro) {
+		snprintf(port->esp_gro_why, sizeof(port->esp_gro_why),
+			"switched off by kernel-plane.gro");
+		return;
+	}
+	if (!port->is_steered)
+		snprintf(port->esp_gro_why, sizeof(port->esp_gro_why), "there is no steering");
+	else if (uname(&kernel) < 0 || !nm_esp_gro_is_in(kernel.release))
+		snprintf(port->esp_gro_why, sizeof(port->esp_gro_why),
+			"needs Linux 6.12.41 of the 6.12 line, or 6.16");
+	else
+		port->has_esp_gro = true;
+	if (!port->has_esp_gro)
+		nm_log(log, NATMUX_LOG_WARNING, "kernel-plane.gro: off, %s", port->esp_gro_why);
+}
+
 int nm_kernel_port_open(const struct nm_config *config, uint32_t tun, const struct natmux_log *log,
 	struct nm_kernel_port *port)
 {
@@ -108,6 +140,7 @@ int nm_kernel_port_open(const struct nm_config *config, uint32_t tun, const stru
 	port->is_steered = nm_steering_prove(&nm_sys_real, port->why) == 0;
 	if (!port->is_steered)
 		err = tell_unsteered(port, config, log);
+	choose_esp_gro(port, config, log);
 	for (size_t i = 0; i < config->listen_len && err == 0; i++) {
 		err = open_address(port, &sockets, tun, &config->listen[i]);
 		/* A kernel without IPv6 does without "::". */

@@ -18,6 +18,8 @@ struct nm_config;
 struct nm_kernel_port {
 	bool is_steered;
 	char why[NM_REUSEPORT_WHY]; /* not steered: what the trial has shown */
+	bool has_esp_gro;           /* ESP is opened in GRO, where a module for it is loaded */
+	char esp_gro_why[80];       /* why not */
 	int fds[NATMUX_UV_FDS_MAX]; /* for natmux_uv_new, which takes them over */
 	size_t fds_n;
 };

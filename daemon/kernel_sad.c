@@ -66,7 +66,8 @@ static bool has_id(const void *owner, uint32_t value, const void *key)
 	const struct nm_kernel_sad *sad = owner;
 	const struct nm_xfrm_state_id *a = &sad->sas[value]->id, *b = key;
 
-	return a->spi == b->spi && a->mark.value == b->mark.value && a->mark.mask == b->mark.mask &&
+	return a->spi == b->spi && a->protocol == b->protocol && a->mark.value == b->mark.value &&
+	       a->mark.mask == b->mark.mask &&
 	       nm_config_addr_same_ip(&a->destination, &b->destination);
 }
 
@@ -81,6 +82,8 @@ int nm_kernel_sad_init(struct nm_kernel_sad *sad, uint32_t max)
 	err = nm_htab_init(&sad->by_name, max);
 	if (err == 0)
 		err = nm_htab_init(&sad->by_id, max);
+	if (err == 0)
+		err = nm_kernel_reqids_init(&sad->by_reqid, max);
 	if (err < 0)
 		nm_kernel_sad_done(sad);
 	return err;
@@ -100,6 +103,7 @@ void nm_kernel_sad_done(struct nm_kernel_sad *sad)
 	free(sad->sas);
 	nm_htab_done(&sad->by_name);
 	nm_htab_done(&sad->by_id);
+	nm_kernel_reqids_done(&sad->by_reqid);
 	*sad = (struct nm_kernel_sad){0};
 }
 
@@ -131,17 +135,15 @@ struct nm_kernel_sa *nm_kernel_sad_find_id(
 
 struct nm_kernel_sa *nm_kernel_sad_newest(const struct nm_kernel_sad *sad, uint32_t reqid)
 {
-	struct nm_kernel_sa *newest = NULL;
+	const struct nm_list *ring = nm_kernel_reqids_ring(&sad->by_reqid, reqid);
 
-	for (uint32_t i = 0; i < sad->len; i++) {
-		struct nm_kernel_sa *sa = sad->sas[i];
-		const struct natmux_sa_config *config = &sa->order.config;
+	for (struct nm_list *node = ring->prev; node != ring; node = node->prev) {
+		struct nm_kernel_sa *sa = NM_LIST_ENTRY(node, struct nm_kernel_sa, node);
 
-		if (config->direction == NATMUX_SA_OUT && config->reqid == reqid && !sa->is_dead &&
-			(!newest || sa->rank > newest->rank))
-			newest = sa;
+		if (sa->order.config.reqid == reqid && !sa->is_dead)
+			return sa;
 	}
-	return newest;
+	return NULL;
 }
 
 static int copy_order(struct nm_kernel_sa *sa, const struct nm_sa_order *order)
@@ -182,7 +184,11 @@ int nm_kernel_sad_add(struct nm_kernel_sad *sad, const struct nm_sa_order *order
 	}
 	sa->path = *path;
 	sa->id = *id;
-	sa->rank = ++sad->ranks;
+	sa->is_seen = true;
+	nm_list_init(&sa->node);
+	if (order->config.direction == NATMUX_SA_OUT)
+		nm_list_move_last(
+			nm_kernel_reqids_ring(&sad->by_reqid, order->config.reqid), &sa->node);
 	name = name_of(sa);
 	/* There is room: both have as much as the array. */
 	nm_htab_add(&sad->by_name, hash_name(&name), sad->len);
@@ -216,6 +222,7 @@ void nm_kernel_sad_remove(struct nm_kernel_sad *sad, struct nm_kernel_sa *sa)
 		nm_htab_add(&sad->by_id, hash_id(&other->id), index);
 	}
 	sad->len--;
+	nm_list_remove(&sa->node);
 	free_sa(sa);
 }
 
@@ -226,5 +233,7 @@ void nm_kernel_sad_rename(
 
 	nm_htab_remove(&sad->by_id, hash_id(&sa->id), index);
 	sa->id = *id;
+	/* A dump that has begun before may not have it. */
+	sa->is_seen = true;
 	nm_htab_add(&sad->by_id, hash_id(&sa->id), index);
 }

@@ -7,6 +7,7 @@
 #define NM_KERNEL_SAD_H
 
 #include "base/htab.h"
+#include "daemon/kernel_reqids.h"
 #include "daemon/sa_plane.h"
 #include "xfrm/state.h"
 
@@ -14,11 +15,13 @@ struct nm_kernel_sa {
 	struct nm_sa_order order; /* without the key; its selectors are the SA's own */
 	struct natmux_path path;  /* where it is now, our own address included */
 	struct nm_xfrm_state_id id;
-	uint64_t added_ms, moved_ms;
-	uint64_t rank;           /* a later one has a higher */
+	uint64_t added_ms;
+	uint64_t moved_ms;       /* when it followed its peer last, or tried to */
+	struct nm_list node;     /* of an outbound one: among those of its reqid */
 	bool is_dead;            /* the kernel has it no more */
 	bool sends_keepalive;    /* the kernel does */
-	bool is_seen;            /* in the dump that is just being read */
+	bool is_seen;            /* since events were lost: in the kernel, or put there */
+	bool is_listed;          /* by the list that is just being made */
 	uint64_t packets_before; /* at the last look for keepalives */
 	/* As last seen. */
 	struct natmux_sa_counters counters;
@@ -30,7 +33,7 @@ struct nm_kernel_sad {
 	uint32_t len, max;
 	struct nm_htab by_name; /* direction, SPI and (outbound) the peer when it was added */
 	struct nm_htab by_id;   /* what the kernel finds it by */
-	uint64_t ranks;
+	struct nm_kernel_reqids by_reqid; /* outbound ones */
 };
 
 /* NATMUX_ENOMEM, NATMUX_ERANGE. */

@@ -125,13 +125,15 @@ int nm_kernel_sa_check(
 	void *self, const struct nm_sa_order *order, char why[static NM_SA_PLANE_WHY])
 {
 	struct nm_kernel *kernel = self;
+	struct nm_kernel_sa coming = {.order = *order};
 	struct nm_xfrm_state state;
-	struct natmux_path path;
-	int err = nm_kernel_find_path(kernel, order, &path, why);
+	int err = nm_kernel_find_path(kernel, order, &coming.path, why);
 
 	nm_xfrm_state_init(&state);
 	if (err == 0)
-		err = nm_kernel_make_state(kernel, order, &path, &state, why);
+		err = nm_kernel_make_state(kernel, order, &coming.path, &state, why);
+	if (err == 0)
+		err = nm_kernel_spd_check(&kernel->spd, &coming, why);
 	return err < 0 ? err : try_state(kernel, &state, why);
 }
 
@@ -272,15 +274,39 @@ static int note(struct nm_kernel *kernel, const struct nm_sa_order *order,
 	return 0;
 }
 
-/* An order that says the same place again means where its peer is by now. */
-static void stay(const struct nm_kernel_sa *before, const struct nm_sa_order *order,
-	struct natmux_path *path)
+/*
+ * An order that says the same place again means where its peer is by now: of the SA that it replaces
+ * or, outbound, of the one before it, as in the user plane.
+ */
+static void stay(const struct nm_kernel *kernel, const struct nm_kernel_sa *before,
+	const struct nm_sa_order *order, struct natmux_path *path)
 {
-	const struct natmux_path *then = &before->order.config.path;
+	const struct natmux_sa_config *config = &order->config;
 
-	if (!before->is_dead && natmux_addr_equal(&then->remote, &order->config.path.remote) &&
-		nm_config_addr_same_ip(&then->local, &order->config.path.local))
+	if (!before && config->direction == NATMUX_SA_OUT && config->reqid > 0)
+		before = nm_kernel_sad_newest(&kernel->sad, config->reqid);
+	if (before && !before->is_dead &&
+		natmux_addr_equal(&before->order.config.path.remote, &config->path.remote) &&
+		nm_config_addr_same_ip(&before->order.config.path.local, &config->path.local))
 		*path = before->path;
+}
+
+/* Whether the kernel would find another of our SAs by the same numbers: one that has moved there. */
+static int check_id(struct nm_kernel *kernel, const struct nm_kernel_sa *before,
+	const struct nm_xfrm_state *state, char why[static NM_SA_PLANE_WHY])
+{
+	const struct nm_xfrm_state_id id = nm_xfrm_state_id_of(state);
+	struct nm_kernel_sa *other = nm_kernel_sad_find_id(&kernel->sad, &id);
+
+	if (!other || other == before)
+		return 0;
+	if (!other->is_dead) {
+		snprintf(why, NM_SA_PLANE_WHY,
+			"another SA with this SPI has followed its peer to that address");
+		return NATMUX_EEXISTS;
+	}
+	forget(kernel, other);
+	return 0;
 }
 
 int nm_kernel_sa_add(void *self, const struct nm_sa_order *order, char why[static NM_SA_PLANE_WHY])
@@ -296,9 +322,10 @@ int nm_kernel_sa_add(void *self, const struct nm_sa_order *order, char why[stati
 		return err;
 	if (!before && kernel->sad.len == kernel->sad.max)
 		return NATMUX_EFULL;
-	if (before)
-		stay(before, order, &coming.path);
+	stay(kernel, before, order, &coming.path);
 	err = nm_kernel_make_state(kernel, order, &coming.path, &state, why);
+	if (err == 0)
+		err = check_id(kernel, before, &state, why);
 	if (err == 0)
 		err = nm_kernel_spd_open(&kernel->spd, &coming, why);
 	if (err < 0)
@@ -320,8 +347,13 @@ int nm_kernel_sa_delete(void *self, enum natmux_sa_direction direction, uint32_t
 
 	if (!sa)
 		return NATMUX_ENOTFOUND;
-	if (!sa->is_dead)
-		delete_state(kernel, &sa->id, NULL, &answer);
+	/* What the kernel keeps stays listed: it goes on sealing and opening. */
+	if (!sa->is_dead && delete_state(kernel, &sa->id, NULL, &answer) < 0 &&
+		answer.error != NATMUX_ENOTFOUND) {
+		nm_log(&kernel->config.log, NATMUX_LOG_ERROR,
+			"SA 0x%08" PRIx32 " cannot be deleted: %s", spi, answer.text);
+		return answer.error;
+	}
 	forget(kernel, sa);
 	return 0;
 }
@@ -342,7 +374,7 @@ static void show_state(void *user, const struct nm_xfrm_state *state)
 
 	if (!sa || sa->is_dead)
 		return;
-	sa->is_seen = true;
+	sa->is_listed = true;
 	nm_kernel_look(walk->kernel, sa, state);
 	if (walk->kernel->config.exports_keys && !nm_xfrm_key_is_hidden(state))
 		len = nm_xfrm_key_join(state, key);
@@ -360,10 +392,10 @@ void nm_kernel_sas(void *self, nm_sa_each *each, void *user)
 	struct nm_xfrm_answer answer;
 
 	for (uint32_t i = 0; i < kernel->sad.len; i++)
-		kernel->sad.sas[i]->is_seen = false;
+		kernel->sad.sas[i]->is_listed = false;
 	nm_kernel_ask(kernel->config.ask, nm_xfrm_state_dump(NM_XFRM_PROTO_ESP, &message), &message,
 		&listener, &answer);
 	for (uint32_t i = 0; i < kernel->sad.len; i++)
-		if (!kernel->sad.sas[i]->is_seen)
+		if (!kernel->sad.sas[i]->is_listed)
 			nm_kernel_show(kernel->sad.sas[i], NULL, 0, each, user);
 }

@@ -8,12 +8,8 @@
 #include <natmux/error.h>
 
 #include "daemon/config_addr.h"
+#include "daemon/kernel_gates.h"
 #include "xfrm/kernel.h"
-
-enum {
-	GATE_PRIORITY = 4096, /* less for each bit of the prefixes: the narrowest is asked first */
-	WIDE_PRIORITY = 1 << 30, /* after all others, natmuxd's or not */
-};
 
 static uint32_t mix(uint32_t hash, uint32_t value)
 {
@@ -59,7 +55,7 @@ static bool is_same_selector(const struct nm_xfrm_selector *a, const struct nm_x
 static bool is_same(const void *owner, uint32_t value, const void *key)
 {
 	const struct nm_kernel_spd *spd = owner;
-	const struct nm_kernel_policy *a = &spd->policies[value], *b = key;
+	const struct nm_kernel_policy *a = spd->policies[value], *b = key;
 
 	return a->direction == b->direction && a->if_id == b->if_id &&
 	       a->mark.value == b->mark.value && a->mark.mask == b->mark.mask &&
@@ -69,52 +65,85 @@ static bool is_same(const void *owner, uint32_t value, const void *key)
 int nm_kernel_spd_init(
 	struct nm_kernel_spd *spd, struct nm_kernel_ask *ask, uint32_t outs_max, uint32_t gates_max)
 {
+	int err;
+
 	*spd = (struct nm_kernel_spd){.ask = ask, .outs_max = outs_max, .gates_max = gates_max};
-	return nm_htab_init(&spd->by_selector, outs_max + gates_max);
+	err = nm_htab_init(&spd->by_selector, outs_max + gates_max);
+	return err < 0 ? err : nm_kernel_reqids_init(&spd->by_reqid, outs_max);
 }
 
 void nm_kernel_spd_done(struct nm_kernel_spd *spd)
 {
-	nm_htab_done(&spd->by_selector);
+	for (uint32_t i = 0; i < spd->len; i++)
+		free(spd->policies[i]);
 	free(spd->policies);
+	nm_htab_done(&spd->by_selector);
+	nm_kernel_reqids_done(&spd->by_reqid);
 	*spd = (struct nm_kernel_spd){0};
 }
 
-static struct nm_kernel_policy *find(struct nm_kernel_spd *spd, const struct nm_kernel_policy *like)
+struct nm_kernel_policy *nm_kernel_spd_find_like(
+	const struct nm_kernel_spd *spd, const struct nm_kernel_policy *like)
 {
 	uint32_t index = nm_htab_find(&spd->by_selector, hash_of(like), is_same, spd, like);
 
-	return index == NM_HTAB_NONE ? NULL : &spd->policies[index];
+	return index == NM_HTAB_NONE ? NULL : spd->policies[index];
 }
 
-static int put(struct nm_kernel_spd *spd, const struct nm_kernel_policy *policy)
+static int grow(struct nm_kernel_spd *spd)
 {
-	if (spd->len == spd->room) {
-		uint32_t room = spd->room > 0 ? 2 * spd->room : 16;
-		void *policies = reallocarray(spd->policies, room, sizeof(*spd->policies));
+	uint32_t room = spd->room > 0 ? 2 * spd->room : 16;
+	void *policies;
 
-		if (!policies)
-			return NATMUX_ENOMEM;
-		spd->policies = policies;
-		spd->room = room;
-	}
-	if (nm_htab_add(&spd->by_selector, hash_of(policy), spd->len) < 0)
-		return NATMUX_EFULL;
-	spd->policies[spd->len++] = *policy;
+	if (spd->len < spd->room)
+		return 0;
+	policies = reallocarray(spd->policies, room, sizeof(*spd->policies));
+	if (!policies)
+		return NATMUX_ENOMEM;
+	spd->policies = policies;
+	spd->room = room;
 	return 0;
 }
 
-static void drop(struct nm_kernel_spd *spd, struct nm_kernel_policy *policy)
+int nm_kernel_spd_put(struct nm_kernel_spd *spd, const struct nm_kernel_policy *like)
 {
-	uint32_t index = (uint32_t)(policy - spd->policies), last = spd->len - 1;
+	struct nm_kernel_policy *policy;
+	int err = grow(spd);
 
-	nm_htab_remove(&spd->by_selector, hash_of(policy), index);
+	if (err < 0)
+		return err;
+	policy = malloc(sizeof(*policy));
+	if (!policy)
+		return NATMUX_ENOMEM;
+	*policy = *like;
+	policy->is_seen = policy->is_forward_seen = true;
+	nm_list_init(&policy->node);
+	err = nm_htab_add(&spd->by_selector, hash_of(policy), spd->len);
+	if (err < 0) {
+		free(policy);
+		return err;
+	}
+	if (policy->direction == NM_XFRM_OUT)
+		nm_list_move_last(nm_kernel_reqids_ring(&spd->by_reqid, policy->order.policy.reqid),
+			&policy->node);
+	spd->policies[spd->len++] = policy;
+	return 0;
+}
+
+void nm_kernel_spd_drop(struct nm_kernel_spd *spd, struct nm_kernel_policy *policy)
+{
+	uint32_t hash = hash_of(policy), last = spd->len - 1;
+	uint32_t index = nm_htab_find(&spd->by_selector, hash, is_same, spd, policy);
+
+	nm_htab_remove(&spd->by_selector, hash, index);
 	if (index != last) {
-		nm_htab_remove(&spd->by_selector, hash_of(&spd->policies[last]), last);
+		nm_htab_remove(&spd->by_selector, hash_of(spd->policies[last]), last);
 		spd->policies[index] = spd->policies[last];
-		nm_htab_add(&spd->by_selector, hash_of(&spd->policies[index]), index);
+		nm_htab_add(&spd->by_selector, hash_of(spd->policies[index]), index);
 	}
 	spd->len--;
+	nm_list_remove(&policy->node);
+	free(policy);
 }
 
 static struct nm_xfrm_mark mark_of(const struct nm_sa_mark *mark)
@@ -129,8 +158,7 @@ static int explain(const struct nm_xfrm_answer *answer, char why[static NM_SA_PL
 	return answer->error;
 }
 
-/* There or not: afterwards it is as said here. */
-static int write_policy(struct nm_kernel_spd *spd, const struct nm_xfrm_policy *policy,
+int nm_kernel_spd_write(struct nm_kernel_spd *spd, const struct nm_xfrm_policy *policy,
 	char why[static NM_SA_PLANE_WHY])
 {
 	struct nm_xfrm_message message;
@@ -140,7 +168,7 @@ static int write_policy(struct nm_kernel_spd *spd, const struct nm_xfrm_policy *
 	return explain(&answer, why);
 }
 
-static void erase_policy(struct nm_kernel_spd *spd, const struct nm_kernel_policy *policy,
+int nm_kernel_spd_erase(struct nm_kernel_spd *spd, const struct nm_kernel_policy *policy,
 	enum nm_xfrm_direction direction)
 {
 	const struct nm_xfrm_policy_id id = {.direction = direction,
@@ -150,8 +178,8 @@ static void erase_policy(struct nm_kernel_spd *spd, const struct nm_kernel_polic
 	struct nm_xfrm_message message;
 	struct nm_xfrm_answer answer;
 
-	/* NATMUX_ENOTFOUND: somebody else was first. */
-	nm_kernel_ask(spd->ask, nm_xfrm_policy_delete(&id, &message), &message, NULL, &answer);
+	return nm_kernel_ask(
+		spd->ask, nm_xfrm_policy_delete(&id, &message), &message, NULL, &answer);
 }
 
 /*
@@ -191,7 +219,7 @@ static int start_out(const struct nm_policy_order *order, struct nm_kernel_polic
 static int check_place(struct nm_kernel_spd *spd, const struct nm_kernel_policy *policy,
 	char why[static NM_SA_PLANE_WHY])
 {
-	const struct nm_kernel_policy *other = find(spd, policy);
+	const struct nm_kernel_policy *other = nm_kernel_spd_find_like(spd, policy);
 
 	if (!other)
 		return spd->outs < spd->outs_max ? 0 : NATMUX_EFULL;
@@ -215,62 +243,103 @@ int nm_kernel_spd_add(struct nm_kernel_spd *spd, const struct nm_policy_order *o
 	if (err == 0)
 		err = make_out(&policy, newest, &kernel);
 	if (err == 0)
-		err = put(spd, &policy);
+		err = nm_kernel_spd_put(spd, &policy);
 	if (err < 0)
 		return err;
 	spd->outs++;
-	err = write_policy(spd, &kernel, why);
+	err = nm_kernel_spd_write(spd, &kernel, why);
 	if (err < 0) {
 		spd->outs--;
-		drop(spd, find(spd, &policy));
+		nm_kernel_spd_drop(spd, nm_kernel_spd_find_like(spd, &policy));
 	}
 	return err;
 }
 
-int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order)
+/* The policy in the place that an order names; NULL: none. */
+static struct nm_kernel_policy *find_out(
+	const struct nm_kernel_spd *spd, const struct nm_policy_order *order)
 {
 	struct nm_kernel_policy like, *policy;
 	char why[NM_SA_PLANE_WHY];
 
 	if (start_out(order, &like, why) < 0)
+		return NULL;
+	policy = nm_kernel_spd_find_like(spd, &like);
+	return policy && policy->order.policy.priority == order->policy.priority ? policy : NULL;
+}
+
+int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
+	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY])
+{
+	struct nm_kernel_policy *there = find_out(spd, order), next;
+	struct nm_xfrm_policy kernel;
+	int err;
+
+	if (!there)
 		return NATMUX_ENOTFOUND;
-	policy = find(spd, &like);
-	if (!policy || policy->order.policy.priority != order->policy.priority)
+	next = *there;
+	next.order = *order;
+	err = make_out(&next, newest, &kernel);
+	if (err == 0)
+		err = nm_kernel_spd_write(spd, &kernel, why);
+	if (err < 0)
+		return err;
+	there->order = *order;
+	nm_list_move_last(nm_kernel_reqids_ring(&spd->by_reqid, order->policy.reqid), &there->node);
+	return 0;
+}
+
+int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order)
+{
+	struct nm_kernel_policy *policy = find_out(spd, order);
+	int err;
+
+	if (!policy)
 		return NATMUX_ENOTFOUND;
-	erase_policy(spd, policy, NM_XFRM_OUT);
+	err = nm_kernel_spd_erase(spd, policy, NM_XFRM_OUT);
+	/* What the kernel keeps stays listed. NATMUX_ENOTFOUND: somebody else was first. */
+	if (err < 0 && err != NATMUX_ENOTFOUND)
+		return err;
 	spd->outs--;
-	drop(spd, policy);
+	nm_kernel_spd_drop(spd, policy);
 	return 0;
 }
 
 void nm_kernel_spd_each(const struct nm_kernel_spd *spd, nm_policy_each *each, void *user)
 {
 	for (uint32_t i = 0; i < spd->len; i++)
-		if (spd->policies[i].direction == NM_XFRM_OUT)
-			each(user, &spd->policies[i].order);
+		if (spd->policies[i]->direction == NM_XFRM_OUT)
+			each(user, &spd->policies[i]->order);
 }
 
-static bool wants(const struct nm_kernel_policy *policy, uint32_t reqid)
+/* The next one after `node` that is protected by SAs of the reqid; NULL: that was the last. */
+static struct nm_kernel_policy *next_of(
+	const struct nm_list *ring, const struct nm_list *node, uint32_t reqid)
 {
-	return policy->direction == NM_XFRM_OUT &&
-	       policy->order.policy.action == NATMUX_POLICY_PROTECT &&
-	       policy->order.policy.reqid == reqid;
+	for (node = node->next; node != ring; node = node->next) {
+		struct nm_kernel_policy *policy =
+			NM_LIST_ENTRY(node, struct nm_kernel_policy, node);
+
+		if (policy->order.policy.action == NATMUX_POLICY_PROTECT &&
+			policy->order.policy.reqid == reqid)
+			return policy;
+	}
+	return NULL;
 }
 
 int nm_kernel_spd_refresh(struct nm_kernel_spd *spd, uint32_t reqid,
 	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY])
 {
+	const struct nm_list *ring = nm_kernel_reqids_ring(&spd->by_reqid, reqid);
+	struct nm_kernel_policy *policy = next_of(ring, ring, reqid);
 	int result = 0;
 
-	for (uint32_t i = 0; i < spd->len; i++) {
+	for (; policy; policy = next_of(ring, &policy->node, reqid)) {
 		struct nm_xfrm_policy kernel;
-		int err;
+		int err = make_out(policy, newest, &kernel);
 
-		if (!wants(&spd->policies[i], reqid))
-			continue;
-		err = make_out(&spd->policies[i], newest, &kernel);
 		if (err == 0)
-			err = write_policy(spd, &kernel, why);
+			err = nm_kernel_spd_write(spd, &kernel, why);
 		if (err < 0)
 			result = err;
 	}
@@ -280,188 +349,32 @@ int nm_kernel_spd_refresh(struct nm_kernel_spd *spd, uint32_t reqid,
 struct nm_xfrm_policy *nm_kernel_spd_refreshed(const struct nm_kernel_spd *spd, uint32_t reqid,
 	const struct nm_kernel_sa *newest, size_t *len)
 {
+	const struct nm_list *ring = nm_kernel_reqids_ring(&spd->by_reqid, reqid);
+	struct nm_kernel_policy *first = next_of(ring, ring, reqid), *policy;
 	struct nm_xfrm_policy *list;
 	size_t n = 0;
 
 	*len = 0;
-	for (uint32_t i = 0; i < spd->len; i++)
-		n += wants(&spd->policies[i], reqid);
+	for (policy = first; policy; policy = next_of(ring, &policy->node, reqid))
+		n++;
 	list = n > 0 ? calloc(n, sizeof(*list)) : NULL;
-	for (uint32_t i = 0; i < spd->len && list; i++)
-		if (wants(&spd->policies[i], reqid) &&
-			make_out(&spd->policies[i], newest, &list[*len]) == 0)
+	for (policy = first; policy && list; policy = next_of(ring, &policy->node, reqid))
+		if (make_out(policy, newest, &list[*len]) == 0)
 			++*len;
 	return list;
-}
-
-/* Of a gate, one of its two directions. */
-static void make_gate(const struct nm_kernel_policy *gate, enum nm_xfrm_direction direction,
-	struct nm_xfrm_policy *kernel)
-{
-	uint32_t bits = (uint32_t)gate->selector.source.bits + gate->selector.destination.bits;
-	struct nm_xfrm_template *template = &kernel->templates[0];
-
-	*kernel = (struct nm_xfrm_policy){.direction = direction,
-		.priority = gate->is_wide ? (uint32_t)WIDE_PRIORITY : GATE_PRIORITY - bits,
-		.selector = gate->selector,
-		.mark = gate->mark,
-		.if_id = gate->if_id,
-		.templates_len = 1};
-	template->source.family = template->destination.family = gate->outer;
-	template->protocol = NM_XFRM_PROTO_ESP;
-	template->mode = gate->mode == NATMUX_SA_TUNNEL ? XFRM_MODE_TUNNEL : XFRM_MODE_TRANSPORT;
-	template->reqid = gate->is_wide ? 0 : gate->reqid;
-	template->is_optional = gate->is_wide;
-}
-
-/* Transport mode ends here: nothing of it is forwarded. */
-static bool is_forwarded(const struct nm_kernel_policy *gate)
-{
-	return gate->mode == NATMUX_SA_TUNNEL;
-}
-
-static int raise_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *gate,
-	char why[static NM_SA_PLANE_WHY])
-{
-	struct nm_xfrm_policy kernel;
-	int err;
-
-	make_gate(gate, NM_XFRM_IN, &kernel);
-	err = write_policy(spd, &kernel, why);
-	if (err < 0 || !is_forwarded(gate))
-		return err;
-	make_gate(gate, NM_XFRM_FWD, &kernel);
-	err = write_policy(spd, &kernel, why);
-	if (err < 0)
-		erase_policy(spd, gate, NM_XFRM_IN);
-	return err;
-}
-
-static void lower_gate(struct nm_kernel_spd *spd, struct nm_kernel_policy *gate)
-{
-	erase_policy(spd, gate, NM_XFRM_IN);
-	if (is_forwarded(gate))
-		erase_policy(spd, gate, NM_XFRM_FWD);
-	drop(spd, gate);
-}
-
-static int open_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *gate,
-	char why[static NM_SA_PLANE_WHY])
-{
-	struct nm_kernel_policy *there = find(spd, gate);
-	int err;
-
-	if (there && there->reqid == gate->reqid && there->mode == gate->mode &&
-		there->outer == gate->outer) {
-		there->refs++;
-		return 0;
-	}
-	if (there) {
-		snprintf(why, NM_SA_PLANE_WHY,
-			"an inbound SA with reqid %u has that selector, and the kernel has one "
-			"policy of a selector",
-			(unsigned int)there->reqid);
-		return NATMUX_EEXISTS;
-	}
-	if (spd->len - spd->outs >= spd->gates_max)
-		return NATMUX_EFULL;
-	err = put(spd, gate);
-	if (err < 0)
-		return err;
-	err = raise_gate(spd, gate, why);
-	if (err < 0)
-		drop(spd, find(spd, gate));
-	return err;
-}
-
-static void close_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *like)
-{
-	struct nm_kernel_policy *gate = find(spd, like);
-
-	if (gate && --gate->refs == 0)
-		lower_gate(spd, gate);
-}
-
-/* How many gates an SA has: one for each selector, or one for each family. */
-static size_t gates_of(const struct nm_kernel_sa *sa)
-{
-	const struct natmux_sa_config *config = &sa->order.config;
-
-	if (config->direction == NATMUX_SA_OUT)
-		return 0;
-	if (config->selectors_len > 0)
-		return config->selectors_len;
-	/* The kernel lets in what transport mode protects without being told to. */
-	return config->mode == NATMUX_SA_TUNNEL ? 2 : 0;
-}
-
-/* The `i`th of them. */
-static int make_like(const struct nm_kernel_sa *sa, size_t i, struct nm_kernel_policy *gate)
-{
-	const struct natmux_sa_config *config = &sa->order.config;
-	uint8_t family = i == 0 ? NATMUX_FAMILY_IPV4 : NATMUX_FAMILY_IPV6;
-
-	*gate = (struct nm_kernel_policy){.direction = NM_XFRM_IN,
-		.mark = mark_of(&sa->order.kernel.mark),
-		.if_id = sa->order.kernel.if_id,
-		.reqid = config->reqid,
-		.refs = 1,
-		.mode = config->mode,
-		.outer = sa->path.local.family,
-		.is_wide = config->selectors_len == 0};
-	if (!gate->is_wide)
-		return nm_xfrm_selector_from(&config->selectors[i], &gate->selector);
-	/* Its template fits any state, whatever the family on the wire. */
-	gate->reqid = 0;
-	gate->outer = NATMUX_FAMILY_IPV4;
-	gate->selector.source.base.family = gate->selector.destination.base.family = family;
-	return 0;
-}
-
-static void close_some(struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa, size_t n)
-{
-	struct nm_kernel_policy like;
-
-	for (size_t i = 0; i < n; i++)
-		if (make_like(sa, i, &like) == 0)
-			close_gate(spd, &like);
-}
-
-int nm_kernel_spd_open(
-	struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa, char why[static NM_SA_PLANE_WHY])
-{
-	size_t n = gates_of(sa);
-
-	for (size_t i = 0; i < n; i++) {
-		struct nm_kernel_policy gate;
-		int err = make_like(sa, i, &gate);
-
-		if (err == 0)
-			err = open_gate(spd, &gate, why);
-		if (err < 0) {
-			close_some(spd, sa, i);
-			return err;
-		}
-	}
-	return 0;
-}
-
-void nm_kernel_spd_close(struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa)
-{
-	close_some(spd, sa, gates_of(sa));
 }
 
 void nm_kernel_spd_clear(struct nm_kernel_spd *spd)
 {
 	while (spd->len > 0) {
-		struct nm_kernel_policy *policy = &spd->policies[spd->len - 1];
+		struct nm_kernel_policy *policy = spd->policies[spd->len - 1];
 
 		if (policy->direction == NM_XFRM_IN) {
-			lower_gate(spd, policy);
+			nm_kernel_gate_lower(spd, policy);
 			continue;
 		}
-		erase_policy(spd, policy, NM_XFRM_OUT);
-		drop(spd, policy);
+		nm_kernel_spd_erase(spd, policy, NM_XFRM_OUT);
+		nm_kernel_spd_drop(spd, policy);
 	}
 	spd->outs = 0;
 }
@@ -475,5 +388,37 @@ struct nm_kernel_policy *nm_kernel_spd_find(
 		.mark = id->mark,
 		.if_id = id->if_id};
 
-	return find(spd, &like);
+	return nm_kernel_spd_find_like(spd, &like);
+}
+
+void nm_kernel_spd_look(struct nm_kernel_spd *spd)
+{
+	for (uint32_t i = 0; i < spd->len; i++) {
+		struct nm_kernel_policy *policy = spd->policies[i];
+
+		policy->is_seen = false;
+		policy->is_forward_seen =
+			policy->direction == NM_XFRM_OUT || !nm_kernel_gate_is_forwarded(policy);
+	}
+}
+
+void nm_kernel_spd_see(struct nm_kernel_spd *spd, const struct nm_xfrm_policy_id *id)
+{
+	struct nm_kernel_policy *policy = nm_kernel_spd_find(spd, id);
+
+	if (!policy)
+		return;
+	if (id->direction == NM_XFRM_FWD)
+		policy->is_forward_seen = true;
+	else
+		policy->is_seen = true;
+}
+
+uint32_t nm_kernel_spd_missing(const struct nm_kernel_spd *spd)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < spd->len; i++)
+		n += !spd->policies[i]->is_seen + !spd->policies[i]->is_forward_seen;
+	return n;
 }

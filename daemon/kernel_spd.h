@@ -19,19 +19,23 @@ struct nm_kernel_policy {
 	/* Outbound. */
 	struct nm_policy_order order;
 	uint64_t acquired_ms; /* when somebody was told that it wants an SA */
+	struct nm_list node;  /* among those of its reqid */
 	/* Gates. */
 	uint32_t reqid, refs; /* SAs that came for it */
 	enum natmux_sa_mode mode;
 	uint8_t outer; /* family of the addresses on the wire */
 	bool is_wide; /* for SAs without selectors: of whatever reqid, and unprotected packets too */
+	/* Since events were lost: in the kernel, or put there. A gate is two policies there. */
+	bool is_seen, is_forward_seen;
 };
 
 struct nm_kernel_spd {
-	struct nm_kernel_ask *ask; /* borrowed */
-	struct nm_kernel_policy *policies;
+	struct nm_kernel_ask *ask;          /* borrowed */
+	struct nm_kernel_policy **policies; /* len of them, in no order */
 	uint32_t len, room;
 	uint32_t outs, outs_max; /* of them outbound ones */
 	struct nm_htab by_selector;
+	struct nm_kernel_reqids by_reqid; /* outbound ones */
 	uint32_t gates_max;
 };
 
@@ -50,6 +54,13 @@ void nm_kernel_spd_clear(struct nm_kernel_spd *spd);
  */
 int nm_kernel_spd_add(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
 	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY]);
+/*
+ * The same in the place of the one of its selector and priority, which it is at once or not at all:
+ * between a deletion and an addition packets would leave in the clear. NATMUX_ENOTFOUND.
+ */
+int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
+	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY]);
+/* NATMUX_ENOTFOUND; others when it is still there. */
 int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order);
 void nm_kernel_spd_each(const struct nm_kernel_spd *spd, nm_policy_each *each, void *user);
 
@@ -71,6 +82,15 @@ struct nm_xfrm_policy *nm_kernel_spd_refreshed(const struct nm_kernel_spd *spd, 
 int nm_kernel_spd_open(
 	struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa, char why[static NM_SA_PLANE_WHY]);
 void nm_kernel_spd_close(struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa);
+
+/* Whether nm_kernel_spd_open() would find no selector taken. NATMUX_EEXISTS. */
+int nm_kernel_spd_check(
+	struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa, char why[static NM_SA_PLANE_WHY]);
+
+/* A look at what the kernel has: it begins, finds a policy, and ends with how many are missing. */
+void nm_kernel_spd_look(struct nm_kernel_spd *spd);
+void nm_kernel_spd_see(struct nm_kernel_spd *spd, const struct nm_xfrm_policy_id *id);
+uint32_t nm_kernel_spd_missing(const struct nm_kernel_spd *spd);
 
 /* Our outbound policy of that id, or NULL; whether a gate has it. */
 struct nm_kernel_policy *nm_kernel_spd_find(

@@ -81,6 +81,11 @@ int nm_kernel_make_state(const struct nm_kernel *kernel, const struct nm_sa_orde
 	const char *text = NULL;
 	int err;
 
+	/* RFC 4301 5.2: a policy that names no SA would let in what any of them has opened. */
+	if (config.direction == NATMUX_SA_IN && config.selectors_len > 0 && config.reqid == 0) {
+		snprintf(why, NM_SA_PLANE_WHY, "selectors want a reqid with esp = kernel");
+		return NATMUX_EINVAL;
+	}
 	config.path = *path;
 	/* More than one: policies tell them apart (kernel_spd.c), an SA has one. */
 	if (config.selectors_len > 1)

@@ -216,12 +216,6 @@ static void apply_keepalive(struct nm_server *server, const struct nm_config *co
 	nm_sa_plane_set_keepalive(&server->sa_plane, interval_ms);
 }
 
-/* The kernel puts trains together before it steers. */
-static bool may_use_gro(const struct nm_config *config)
-{
-	return config->attach == NM_ATTACH_OWN && !nm_config_has_plane(config, NM_ESP_KERNEL);
-}
-
 /* From here on nothing may fail: everything was checked before. */
 static void change_over(struct nm_server *server, struct nm_config *config)
 {
@@ -234,7 +228,7 @@ static void change_over(struct nm_server *server, struct nm_config *config)
 	natmux_mux_reconfigure(server->mux, &mux);
 	if (config->gro != before->gro || config->gso != before->gso) {
 		natmux_uv_set_offloads(
-			server->net, config->gro && may_use_gro(config), config->gso);
+			server->net, config->gro && !nm_server_gro_why(config), config->gso);
 		nm_user_plane_set_udp_offloads(server->user_plane, config->gro, config->gso);
 	}
 	if (server->sa_plane.ops)

@@ -68,6 +68,8 @@ int nm_sa_plane_policy_replace(const struct nm_sa_plane *plane, const struct nm_
 	*is_replaced = err == NATMUX_EEXISTS;
 	if (!*is_replaced)
 		return err;
+	if (plane->ops->policy_replace)
+		return explain(plane->ops->policy_replace(plane->self, order, why), why);
 	/* Its place in the table is ours then. */
 	nm_sa_plane_policy_delete(plane, order);
 	return nm_sa_plane_policy_add(plane, order, why);

@@ -64,12 +64,18 @@ struct nm_sa_plane_ops {
 	/* Adds, or replaces the one of the same identity, at once or not at all. */
 	int (*sa_add)(
 		void *self, const struct nm_sa_order *order, char why[static NM_SA_PLANE_WHY]);
-	/* NATMUX_ENOTFOUND. `remote`: natmux_esp_sa_delete() */
+	/* NATMUX_ENOTFOUND; others when it is still there. `remote`: natmux_esp_sa_delete() */
 	int (*sa_delete)(void *self, enum natmux_sa_direction direction, uint32_t spi,
 		const struct natmux_addr *remote);
 	void (*sas)(void *self, nm_sa_each *each, void *user);
 	/* NATMUX_EEXISTS: one of that priority and selector is there. */
 	int (*policy_add)(
+		void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY]);
+	/*
+	 * Puts it into the place of the one of the same priority, selector, mark and if_id: no packet
+	 * finds none. Failed, that one is as it was. NULL: deleting and adding is as good.
+	 */
+	int (*policy_replace)(
 		void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY]);
 	int (*policy_delete)(void *self, const struct nm_policy_order *order);
 	void (*policies)(void *self, nm_policy_each *each, void *user);
@@ -110,8 +116,9 @@ uint32_t nm_sa_plane_policy_count(const struct nm_sa_plane *plane);
  * counting. All or nothing: what the plane would refuse is found out before anything is changed,
  * and then `message` says what. What came another way (natmuxctl) stays, unless the file takes its
  * SPI, or its priority and selector. `sas_max`: of the plane. NATMUX_EINVAL, NATMUX_EUNSUPPORTED,
- * NATMUX_EFULL. Only what a plane could not foresee (memory, a kernel that takes an SA of this kind
- * and not this one) comes when SAs before it are changed, and `message` says so.
+ * NATMUX_EFULL. What a plane could not foresee (memory, a kernel that takes an SA of this kind and
+ * not this one) is undone, but for SAs that were replaced or removed before it: the keys that they
+ * had are gone, and `message` says how many there are.
  */
 int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 	const struct nm_config *before, const struct nm_config *after, char *message, size_t size);

@@ -16,7 +16,11 @@ struct change {
 	const struct nm_config *before, *after;
 	struct nm_config_report report;
 	char why[NM_SA_PLANE_WHY];
-	bool has_changed; /* SAs: what they were before is wiped, so there is no way back */
+	bool *is_there; /* of each SA of `after`: the plane has one in its place */
+	size_t *added;  /* numbers of those that were not, as they were added */
+	size_t added_len;
+	/* SAs that were replaced or removed. Their keys are wiped, so there is no way back. */
+	unsigned int lost;
 };
 
 static int refuse(
@@ -25,12 +29,15 @@ static int refuse(
 	char path[NM_CONFIG_KEY_SIZE];
 
 	nm_config_key_path(nm_config_section_find(section_name), title, NULL, path);
-	if (!change->has_changed)
+	if (change->lost == 0)
 		nm_config_refuse(
 			&change->report, line, path, "%s (nothing was changed)", change->why);
 	else
 		nm_config_refuse(&change->report, line, path,
-			"%s (what stands before it has changed, and stays so)", change->why);
+			"%s (SAs that were replaced or removed before it stay so: %u; nothing else "
+			"was "
+			"changed)",
+			change->why, change->lost);
 	return err;
 }
 
@@ -48,31 +55,68 @@ static bool is_sa_changed(const struct change *change, const struct nm_config_sa
 	return !before || !nm_config_item_is_same(nm_config_section_find("sa"), before, sa);
 }
 
-/* Calls the plane for each SA that is new or another now, up to the first that it refuses. */
-static int each_changed_sa(struct change *change,
-	int (*call)(const struct nm_sa_plane *plane, const struct nm_sa_order *order,
-		char why[static NM_SA_PLANE_WHY]))
+typedef int sa_call(const struct nm_sa_plane *plane, const struct nm_sa_order *order,
+	char why[static NM_SA_PLANE_WHY]);
+
+static int call_for(struct change *change, const struct nm_config_sa *sa, sa_call *call)
+{
+	struct nm_sa_order order;
+
+	nm_config_sa_order(sa, change->after->port, &order);
+	return call(change->plane, &order, change->why);
+}
+
+/* What the plane does not take. */
+static int check_sas(struct change *change)
 {
 	const struct nm_config *after = change->after;
 
 	for (size_t i = 0; i < after->sas_len; i++) {
 		const struct nm_config_sa *sa = &after->sas[i];
-		struct nm_sa_order order;
+		int err = is_sa_changed(change, sa) ? call_for(change, sa, nm_sa_plane_check) : 0;
+
+		if (err < 0)
+			return refuse(change, "sa", sa->name, sa->line, err);
+	}
+	return 0;
+}
+
+static void remove_added(struct change *change)
+{
+	while (change->added_len > 0) {
+		const struct nm_config_sa *sa =
+			&change->after->sas[change->added[--change->added_len]];
+
+		nm_sa_plane_delete(change->plane, sa->direction, sa->spi, &sa->remote);
+	}
+}
+
+/* Those that are new or another now, in the file's order: of a reqid the last one is the newest. */
+static int add_sas(struct change *change)
+{
+	const struct nm_config *after = change->after;
+
+	for (size_t i = 0; i < after->sas_len; i++) {
+		const struct nm_config_sa *sa = &after->sas[i];
 		int err;
 
 		if (!is_sa_changed(change, sa))
 			continue;
-		nm_config_sa_order(sa, after->port, &order);
-		err = call(change->plane, &order, change->why);
-		if (err < 0)
+		err = call_for(change, sa, nm_sa_plane_add);
+		if (err < 0) {
+			remove_added(change);
 			return refuse(change, "sa", sa->name, sa->line, err);
-		change->has_changed |= call == nm_sa_plane_add;
+		}
+		if (change->is_there[i])
+			change->lost++;
+		else
+			change->added[change->added_len++] = i;
 	}
 	return 0;
 }
 
 struct count {
-	const struct change *change;
+	struct change *change;
 	uint32_t there;   /* in the plane */
 	uint32_t leaving; /* of these: no more in the file */
 	uint32_t staying; /* of these: in the file */
@@ -81,16 +125,20 @@ struct count {
 static void count_sa(void *user, const struct nm_sa_seen *sa)
 {
 	struct count *count = user;
-	const struct change *change = count->change;
+	struct change *change = count->change;
 	const struct natmux_sa_info *info = sa->info;
 	const struct natmux_addr *remote = &info->added_remote;
+	const struct nm_config_sa *stays =
+		nm_config_sa_find(change->after, info->direction, info->spi, remote);
 
 	count->there++;
-	if (nm_config_sa_find(change->after, info->direction, info->spi, remote))
+	if (stays) {
 		count->staying++;
-	else if (change->before &&
-		 nm_config_sa_find(change->before, info->direction, info->spi, remote))
+		change->is_there[stays - change->after->sas] = true;
+	} else if (change->before &&
+		   nm_config_sa_find(change->before, info->direction, info->spi, remote)) {
 		count->leaving++;
+	}
 }
 
 /* Whether there is room; `together`: for old and new at a time. */
@@ -121,7 +169,8 @@ static void remove_sas(struct change *change)
 
 		/* NATMUX_ENOTFOUND: natmuxctl was first. */
 		if (!find_sa(change->after, sa))
-			nm_sa_plane_delete(change->plane, sa->direction, sa->spi, &sa->remote);
+			change->lost += nm_sa_plane_delete(change->plane, sa->direction, sa->spi,
+						&sa->remote) == 0;
 	}
 }
 
@@ -132,7 +181,7 @@ static int change_sas(struct change *change, bool together)
 
 	if (!together)
 		remove_sas(change);
-	err = each_changed_sa(change, nm_sa_plane_add);
+	err = add_sas(change);
 	if (err == 0 && together)
 		remove_sas(change);
 	return err;
@@ -141,7 +190,7 @@ static int change_sas(struct change *change, bool together)
 /* What was done to policies, so that it can be undone. */
 struct step {
 	struct nm_policy_order order;
-	bool is_add;
+	enum { ADDED, REMOVED, REPLACED } what; /* REPLACED: `order` is what it was before */
 };
 
 struct steps {
@@ -152,14 +201,15 @@ struct steps {
 static void undo(struct change *change, struct steps *steps)
 {
 	char why[NM_SA_PLANE_WHY];
+	bool is_replaced;
 
 	while (steps->len > 0) {
 		const struct step *step = &steps->list[--steps->len];
 
-		if (step->is_add)
+		if (step->what == ADDED)
 			nm_sa_plane_policy_delete(change->plane, &step->order);
 		else
-			nm_sa_plane_policy_add(change->plane, &step->order, why);
+			nm_sa_plane_policy_replace(change->plane, &step->order, &is_replaced, why);
 	}
 }
 
@@ -174,16 +224,33 @@ static bool is_same_policy(const struct nm_config_policy *a, const struct nm_con
 	return a && b && nm_config_item_is_same(nm_config_section_find("policy"), a, b);
 }
 
+/* The one that is in the place of this one, for the kernel as well; NULL: there is none. */
+static const struct nm_config_policy *find_place(
+	const struct nm_config *config, const struct nm_policy_order *order)
+{
+	const struct nm_config_policy *found = find_policy(config, &order->policy);
+	struct nm_policy_order there;
+
+	if (!found)
+		return NULL;
+	nm_config_policy_order(found, &there);
+	return there.if_id == order->if_id && there.mark.value == order->mark.value &&
+			       there.mark.mask == order->mark.mask
+		       ? found
+		       : NULL;
+}
+
+/* Those in whose place there is none any more: what is sent meanwhile is what the file says. */
 static void remove_policies(struct change *change, struct steps *steps)
 {
 	const struct nm_config *before = change->before;
 
 	for (size_t i = 0; before && i < before->policies_len; i++) {
 		const struct nm_config_policy *policy = &before->policies[i];
-		struct step step = {.is_add = false};
+		struct step step = {.what = REMOVED};
 
 		nm_config_policy_order(policy, &step.order);
-		if (is_same_policy(policy, find_policy(change->after, &step.order.policy)))
+		if (find_place(change->after, &step.order))
 			continue;
 		if (nm_sa_plane_policy_delete(change->plane, &step.order) == 0)
 			steps->list[steps->len++] = step;
@@ -196,18 +263,23 @@ static int add_policies(struct change *change, struct steps *steps)
 	const struct nm_config *after = change->after;
 
 	for (size_t i = 0; i < after->policies_len; i++) {
-		const struct nm_config_policy *policy = &after->policies[i];
-		struct step step = {.is_add = true};
+		const struct nm_config_policy *policy = &after->policies[i], *before;
+		struct step step = {.what = ADDED};
 		bool is_replaced;
 		int err;
 
 		nm_config_policy_order(policy, &step.order);
-		if (is_same_policy(find_policy(change->before, &step.order.policy), policy))
+		before = find_place(change->before, &step.order);
+		if (is_same_policy(before, policy))
 			continue;
 		err = nm_sa_plane_policy_replace(
 			change->plane, &step.order, &is_replaced, change->why);
 		if (err < 0)
 			return refuse(change, "policy", policy->name, policy->line, err);
+		if (before && is_replaced) {
+			step.what = REPLACED;
+			nm_config_policy_order(before, &step.order);
+		}
 		steps->list[steps->len++] = step;
 	}
 	return 0;
@@ -230,6 +302,15 @@ static int change_policies(struct change *change, struct steps *steps)
 	return err;
 }
 
+static int make_lists(struct change *change)
+{
+	size_t len = change->after->sas_len > 0 ? change->after->sas_len : 1;
+
+	change->is_there = calloc(len, sizeof(*change->is_there));
+	change->added = calloc(len, sizeof(*change->added));
+	return change->is_there && change->added ? 0 : NATMUX_ENOMEM;
+}
+
 int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 	const struct nm_config *before, const struct nm_config *after, char *message, size_t size)
 {
@@ -245,7 +326,9 @@ int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 	if (size > 0)
 		message[0] = '\0';
 	/* What the plane does not take is found before the first SA is touched. */
-	err = each_changed_sa(&change, nm_sa_plane_check);
+	err = check_sas(&change);
+	if (err == 0)
+		err = make_lists(&change);
 	if (err == 0)
 		err = check_room(&change, &together);
 	if (err == 0)
@@ -256,6 +339,8 @@ int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 			undo(&change, &steps);
 	}
 	free(steps.list);
+	free(change.is_there);
+	free(change.added);
 	if (err < 0 && size > 0 && message[0] == '\0')
 		snprintf(message, size, "%s: %s", after->name, natmux_strerror(err));
 	return err;

@@ -227,6 +227,8 @@ static int open_steered(struct nm_server *server)
 	if (err < 0)
 		return err;
 	memcpy(server->steering.why, port.why, sizeof(port.why));
+	server->steering.has_esp_gro = port.has_esp_gro;
+	memcpy(server->steering.esp_gro_why, port.esp_gro_why, sizeof(port.esp_gro_why));
 	natmux_uv_config_init(&net);
 	net.fds = port.fds;
 	net.fds_n = port.fds_n;

@@ -58,8 +58,10 @@ void nm_server_sockets(struct nm_server *server,
 /* esp = kernel: whether the kernel steers ESP past natmuxd. */
 struct nm_server_steering {
 	bool is_steered;
-	char why[160];   /* not steered: why */
-	const char *tun; /* what comes all the same goes back through it; NULL: not esp = kernel */
+	char why[160];    /* not steered: why */
+	const char *tun;  /* what comes all the same goes back through it; NULL: not esp = kernel */
+	bool has_esp_gro; /* the kernel opens ESP in GRO */
+	char esp_gro_why[80]; /* why not */
 };
 const struct nm_server_steering *nm_server_steering(const struct nm_server *server);
 

@@ -43,6 +43,9 @@ struct nm_server {
 
 struct nm_kernel_port;
 
+/* Why the port's own sockets must have no UDP_GRO, whatever the key gro says; NULL: they may. */
+const char *nm_server_gro_why(const struct nm_config *config);
+
 /* mover.c: notes the sockets, and gives their ESP to the plane that begins. */
 int nm_server_mover_init(struct nm_server *server, const struct nm_kernel_port *port);
 

@@ -2,6 +2,7 @@
 /* What the running natmuxd shows of itself, to requests and to its other parts. */
 #include "daemon/server_parts.h"
 
+#include "daemon/config.h"
 #include "daemon/handoff.h"
 #include "daemon/user_plane.h"
 
@@ -64,6 +65,7 @@ struct each_socket {
 	void (*each)(void *user, const struct nm_server_socket *socket);
 	void *user;
 	uint32_t worker;
+	const char *gro_why; /* NULL: the socket's own words */
 };
 
 static void show_socket(void *user, const struct natmux_uv_socket *from)
@@ -74,7 +76,7 @@ static void show_socket(void *user, const struct natmux_uv_socket *from)
 		.local = from->local,
 		.has_gro = from->has_gro,
 		.has_gso = from->has_gso,
-		.gro_why = from->gro_why,
+		.gro_why = context->gro_why ? context->gro_why : from->gro_why,
 		.gso_why = from->gso_why,
 		.kernel_drops = from->kernel_drops,
 		.recv_calls = from->recv_calls,
@@ -91,13 +93,21 @@ static void show_workers_socket(void *user, uint32_t worker, const struct natmux
 	struct each_socket *context = user;
 
 	context->worker = worker;
+	context->gro_why = NULL;
 	show_socket(context, from);
+}
+
+const char *nm_server_gro_why(const struct nm_config *config)
+{
+	if (config->attach == NM_ATTACH_OWN && !nm_config_has_plane(config, NM_ESP_KERNEL))
+		return NULL;
+	return "behind ESP in a train STUN would not get here";
 }
 
 void nm_server_sockets(struct nm_server *server,
 	void (*each)(void *user, const struct nm_server_socket *socket), void *user)
 {
-	struct each_socket context = {each, user, 0};
+	struct each_socket context = {each, user, 0, nm_server_gro_why(server->config)};
 
 	natmux_uv_sockets(server->net, show_socket, &context);
 	nm_user_plane_sockets(server->user_plane, show_workers_socket, &context);

@@ -7,6 +7,7 @@
 
 #include "daemon/config.h"
 #include "daemon/config_addr.h"
+#include "daemon/poller.h"
 #include "io/raw_esp.h"
 
 enum { TRAINS = 32, ROUNDS_MAX = 16 /* per wake-up, before other work gets its turn */ };
@@ -14,7 +15,7 @@ enum { TRAINS = 32, ROUNDS_MAX = 16 /* per wake-up, before other work gets its t
 struct bare_socket {
 	struct nm_user_bare *owner;
 	struct nm_raw_esp *raw;
-	uv_poll_t poll;
+	struct nm_poller poller;
 };
 
 struct nm_user_bare {
@@ -23,13 +24,11 @@ struct nm_user_bare {
 	size_t sockets_n;
 };
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_readable(void *user)
 {
-	struct bare_socket *socket = poll->data;
+	struct bare_socket *socket = user;
 	const struct nm_user_bare_setup *setup = &socket->owner->setup;
 
-	(void)status; /* an error of the socket: receiving tells */
-	(void)events;
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		struct natmux_train trains[TRAINS];
 		size_t n = nm_raw_esp_recv(socket->raw, trains, TRAINS);
@@ -57,14 +56,10 @@ static int open_socket(
 		return 0;
 	if (err < 0)
 		return err;
-	if (uv_poll_init(bare->setup.loop, &socket->poll, nm_raw_esp_fd(socket->raw)) < 0) {
-		nm_raw_esp_close(socket->raw);
-		return NATMUX_ESYSTEM;
-	}
 	bare->sockets_n++;
 	socket->owner = bare;
-	socket->poll.data = socket;
-	return uv_poll_start(&socket->poll, UV_READABLE, on_readable) < 0 ? NATMUX_ESYSTEM : 0;
+	return nm_poller_start(
+		&socket->poller, bare->setup.loop, nm_raw_esp_fd(socket->raw), on_readable, socket);
 }
 
 int nm_user_bare_open(const struct nm_user_bare_setup *setup, struct nm_user_bare **result)
@@ -86,8 +81,7 @@ int nm_user_bare_open(const struct nm_user_bare_setup *setup, struct nm_user_bar
 void nm_user_bare_close(struct nm_user_bare *bare)
 {
 	for (size_t i = 0; bare && i < bare->sockets_n; i++)
-		if (!uv_is_closing((uv_handle_t *)&bare->sockets[i].poll))
-			uv_close((uv_handle_t *)&bare->sockets[i].poll, NULL);
+		nm_poller_close(&bare->sockets[i].poller);
 }
 
 void nm_user_bare_free(struct nm_user_bare *bare)

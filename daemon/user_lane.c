@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "daemon/config.h"
+#include "daemon/poller.h"
 #include "daemon/user_sort.h"
 #include "esp/split.h"
 
@@ -25,9 +26,8 @@ struct nm_user_lane {
 	struct nm_user_lane_setup setup;
 	struct natmux_esp *esp;
 	struct nm_user_sort sort;
-	uv_poll_t poll;
+	struct nm_poller poller;
 	uv_timer_t timer;
-	bool has_poll;
 	uint64_t armed_ms;
 	char engine[16];
 	uint64_t told_drops;   /* of the device: those that the mux has counted */
@@ -199,16 +199,14 @@ static bool has_gone(struct nm_user_lane *lane)
 	if (!nm_inner_tun_status(lane->setup.queue)->is_gone)
 		return false;
 	/* It would be readable for ever. */
-	uv_poll_stop(&lane->poll);
+	nm_poller_stop(&lane->poller);
 	return true;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_readable(void *user)
 {
-	struct nm_user_lane *lane = poll->data;
+	struct nm_user_lane *lane = user;
 
-	(void)status; /* an error of the device: reading tells */
-	(void)events;
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		lane->packets_n = nm_inner_tun_read(lane->setup.queue, lane->packets, PACKETS_MAX);
 		if (lane->packets_n > 0)
@@ -275,14 +273,13 @@ int nm_user_lane_open(const struct nm_user_lane_setup *setup, const struct nm_co
 int nm_user_lane_start(struct nm_user_lane *lane)
 {
 	const struct nm_user_lane_setup *setup = &lane->setup;
+	int err = nm_poller_start(
+		&lane->poller, setup->loop, nm_inner_tun_fd(setup->queue), on_readable, lane);
 
-	if (uv_poll_init(setup->loop, &lane->poll, nm_inner_tun_fd(setup->queue)) < 0) {
+	if (err < 0) {
 		nm_log(&setup->log, NATMUX_LOG_ERROR, "TUN device: the loop does not take it");
-		return NATMUX_ESYSTEM;
+		return err;
 	}
-	lane->has_poll = true;
-	lane->poll.data = lane;
-	uv_poll_start(&lane->poll, UV_READABLE, on_readable);
 	return natmux_mux_set_sink(setup->mux, NATMUX_CLASS_ESP, &sink, lane);
 }
 
@@ -296,8 +293,7 @@ void nm_user_lane_close(struct nm_user_lane *lane)
 	if (!lane || uv_is_closing((uv_handle_t *)&lane->timer))
 		return;
 	natmux_mux_set_sink(lane->setup.mux, NATMUX_CLASS_ESP, NULL, NULL);
-	if (lane->has_poll)
-		uv_close((uv_handle_t *)&lane->poll, NULL);
+	nm_poller_close(&lane->poller);
 	uv_close((uv_handle_t *)&lane->timer, NULL);
 }
 
@@ -318,6 +314,7 @@ void nm_user_lane_set_path_mtu(
 	struct nm_user_lane *lane, const struct natmux_addr *remote, uint32_t mtu)
 {
 	natmux_esp_set_path_mtu(lane->esp, now_ms(lane), remote, mtu);
+	arm(lane);
 }
 
 void nm_user_lane_arm(struct nm_user_lane *lane)

@@ -56,6 +56,15 @@ static struct natmux_addr place_of(
 	return config->path.remote;
 }
 
+/* Whether somebody is being called who was not to change SAs: one plane's are in all of a group. */
+static bool is_held(const struct natmux_esp *esp)
+{
+	for (uint32_t i = 0; i < esp->group_len; i++)
+		if (esp->group[i]->holds > 0)
+			return true;
+	return false;
+}
+
 static void free_sas(struct nm_sa *const *sas, uint32_t n)
 {
 	while (n > 0)
@@ -96,6 +105,8 @@ NM_EXPORT int natmux_esp_sa_add(
 
 	if (err < 0)
 		return err;
+	if (is_held(esp))
+		return NATMUX_EBUSY;
 	place = place_of(esp, config);
 	n = planes_of(esp, config->direction, config->spi, &planes);
 	before = find_before(planes[0], config);
@@ -120,6 +131,8 @@ NM_EXPORT int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direct
 
 	if (direction == NATMUX_SA_OUT && !remote)
 		return NATMUX_EINVAL;
+	if (is_held(esp))
+		return NATMUX_EBUSY;
 	while (n-- > 0) {
 		planes[n]->changes++;
 		err = nm_sad_delete(&planes[n]->sad, direction, spi, remote);
@@ -198,9 +211,12 @@ NM_EXPORT void natmux_esp_sas(const struct natmux_esp *esp,
 	void (*each)(void *user, const struct natmux_sa_info *info), void *user)
 {
 	for (uint32_t i = 0; i < esp->group_len; i++) {
-		struct each_sa context = {esp->group[i], each, user};
+		struct natmux_esp *plane = esp->group[i];
+		struct each_sa context = {plane, each, user};
 
-		nm_sad_each(&esp->group[i]->sad, show_sa, &context);
+		plane->holds++;
+		nm_sad_each(&plane->sad, show_sa, &context);
+		plane->holds--;
 	}
 }
 

@@ -13,6 +13,7 @@ enum {
 		576, /* what every host takes (RFC 791 3.1); less is nobody's link, but an attack */
 	LEAST6 = 1280,
 	AGE_MS = 10 * 60 * 1000, /* RFC 1191 6.3 */
+	ROUND_MS = 1000,         /* what is learnt bit by bit is forgotten in one go */
 };
 
 uint32_t nm_path_mtu(const struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms)
@@ -48,5 +49,29 @@ NM_EXPORT void natmux_esp_set_path_mtu(
 
 	mtu = mtu < least ? least : mtu;
 	news.mtu = mtu < UINT16_MAX ? (uint16_t)mtu : UINT16_MAX;
+	if (news.until_ms < esp->mtu_ms)
+		esp->mtu_ms = news.until_ms;
 	nm_sad_each(&esp->sad, tell, &news);
+}
+
+struct round {
+	uint64_t now_ms, next_ms;
+};
+
+static void expire_one(void *user, struct nm_sa *sa)
+{
+	struct round *round = user;
+
+	if (sa->path_mtu > 0 && round->now_ms >= sa->path_mtu_ms)
+		sa->path_mtu = 0;
+	if (sa->path_mtu > 0 && sa->path_mtu_ms < round->next_ms)
+		round->next_ms = sa->path_mtu_ms;
+}
+
+uint64_t nm_path_mtu_expire(struct natmux_esp *esp, uint64_t now_ms)
+{
+	struct round round = {now_ms, UINT64_MAX};
+
+	nm_sad_each(&esp->sad, expire_one, &round);
+	return round.next_ms > now_ms + ROUND_MS ? round.next_ms : now_ms + ROUND_MS;
 }

@@ -111,7 +111,7 @@ NM_EXPORT int natmux_esp_new(const struct natmux_esp_config *config, struct natm
 		return NATMUX_ENOMEM;
 	esp->config = *config;
 	esp->changes = 1;
-	esp->expiry_ms = esp->keepalive_ms = esp->dummy_ms = UINT64_MAX;
+	esp->expiry_ms = esp->keepalive_ms = esp->dummy_ms = esp->mtu_ms = UINT64_MAX;
 	if (config->leader)
 		err = join_group(esp, config->leader);
 	else
@@ -242,15 +242,20 @@ NM_EXPORT uint64_t natmux_esp_next_deadline(const struct natmux_esp *esp)
 {
 	uint64_t at_ms = esp->expiry_ms < esp->keepalive_ms ? esp->expiry_ms : esp->keepalive_ms;
 
-	return at_ms < esp->dummy_ms ? at_ms : esp->dummy_ms;
+	at_ms = at_ms < esp->dummy_ms ? at_ms : esp->dummy_ms;
+	return at_ms < esp->mtu_ms ? at_ms : esp->mtu_ms;
 }
 
 NM_EXPORT void natmux_esp_timeout(struct natmux_esp *esp, uint64_t now_ms)
 {
+	esp->holds++;
 	if (now_ms >= esp->expiry_ms)
 		esp->expiry_ms = nm_lifetime_expire(esp, now_ms);
 	if (now_ms >= esp->keepalive_ms)
 		esp->keepalive_ms = nm_plane_keepalives(esp, now_ms);
 	if (now_ms >= esp->dummy_ms)
 		esp->dummy_ms = nm_plane_dummies(esp, now_ms);
+	if (now_ms >= esp->mtu_ms)
+		esp->mtu_ms = nm_path_mtu_expire(esp, now_ms);
+	esp->holds--;
 }

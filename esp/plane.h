@@ -61,6 +61,7 @@ struct natmux_esp {
 	uint64_t keepalive_ms; /* when the next SA may have been silent for too long */
 	uint64_t dummy_ms;     /* when the next dummy packet may be due */
 	uint64_t expiry_ms;    /* when natmux_esp_timeout() looks at lifetimes again */
+	uint64_t mtu_ms;       /* the same, for what was learnt about paths */
 	/* Planes that share their SAs: group.c. */
 	struct natmux_esp *leader;                      /* itself, when it has none */
 	struct natmux_esp *group[NATMUX_ESP_GROUP_MAX]; /* of the leader: all, itself first */
@@ -76,6 +77,8 @@ struct natmux_esp {
 	struct nm_plane_vector vector;
 	struct nm_plane_flow flow;
 	uint64_t changes; /* of SAs and policies so far, and one */
+	/* Functions under way that hold SAs while they call others: none may come or go. */
+	unsigned int holds;
 	uint8_t out[NM_PLANE_OUT_BYTES];
 	uint8_t whole[UINT16_MAX], piece[UINT16_MAX]; /* of a packet that has to be cut */
 };
@@ -134,6 +137,8 @@ uint64_t nm_plane_dummies(struct natmux_esp *esp, uint64_t now_ms);
 
 /* path_mtu.c: of the way to the SA's peer, as far as is known: the plane's, or less. */
 uint32_t nm_path_mtu(const struct natmux_esp *esp, struct nm_sa *sa, uint64_t now_ms);
+/* Forgets what has been learnt too long ago. Returns when to come again. */
+uint64_t nm_path_mtu_expire(struct natmux_esp *esp, uint64_t now_ms);
 
 /*
  * ahead.c: fetches the SAs of the packets that come next. Returns how many packets it looked at: at

@@ -240,10 +240,12 @@ static size_t prefetch_sas(
 NM_EXPORT void natmux_esp_input(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_train *trains, size_t n)
 {
+	esp->holds++;
 	for (size_t from = 0, to; from < n; from = to) {
 		to = from + prefetch_sas(esp, trains + from, n - from);
 		for (size_t i = from; i < to; i++)
 			input_train(esp, now_ms, &trains[i]);
 	}
 	nm_coalesce_flush(&esp->coalesce);
+	esp->holds--;
 }

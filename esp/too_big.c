@@ -12,6 +12,10 @@ enum {
 	IP4_DF = 0x4000,
 	IP4_MF = 0x2000,
 	IP4_OFFSET = 0x1fff,
+	PIECE_MIN = 8, /* RFC 791 3.2: a fragment block */
+	OPTION_END = 0,
+	OPTION_NONE = 1,
+	OPTION_COPIED = 0x80,
 	UNREACHABLE = 3, /* RFC 792 */
 	FRAGMENTATION_NEEDED = 4,
 	QUOTED4 = 548,       /* RFC 1812 4.3.2.3: as much as fits into 576 octets */
@@ -98,23 +102,53 @@ uint32_t nm_too_big_make(const uint8_t *packet, const struct nm_inner_info *info
 						  : make6(packet, info, mtu, out);
 }
 
+/*
+ * RFC 791 3.1: options with the copied flag are in each fragment, the others in the first alone.
+ * Returns the header's length; what cannot be read, and all behind it, is left out.
+ */
+static uint32_t write_header(const uint8_t *packet, uint32_t len, bool is_first, uint8_t *out)
+{
+	uint32_t to = NM_IP4_MIN;
+
+	memcpy(out, packet, is_first ? len : NM_IP4_MIN);
+	if (is_first)
+		return len;
+	for (uint32_t at = NM_IP4_MIN; at < len && packet[at] != OPTION_END;) {
+		bool is_single = packet[at] == OPTION_NONE;
+		uint32_t size = is_single || at + 1 == len ? 1 : packet[at + 1];
+
+		if (!is_single && (size < 2 || size > len - at))
+			break;
+		if (packet[at] & OPTION_COPIED) {
+			memcpy(out + to, packet + at, size);
+			to += size;
+		}
+		at += size;
+	}
+	while (to % 4 != 0)
+		out[to++] = OPTION_END;
+	out[0] = (uint8_t)(4 << 4 | to / 4);
+	return to;
+}
+
 uint32_t nm_fragment_next(const uint8_t *packet, const struct nm_inner_info *info, uint32_t mtu,
 	uint32_t *at, uint8_t *out)
 {
-	uint32_t left = (uint32_t)info->len - NM_FRAGMENT_HEADER - *at;
-	uint32_t most = (mtu - NM_FRAGMENT_HEADER) / 8 * 8;
-	uint32_t len = left <= mtu - NM_FRAGMENT_HEADER ? left : most;
+	uint32_t header = info->transport, left = (uint32_t)info->len - header - *at, len;
 	unsigned int flags = nm_get16(packet + 6);
-	bool is_last = len == left && !(flags & IP4_MF);
+	bool is_last;
 
-	if (info->transport != NM_FRAGMENT_HEADER || left == 0 || mtu < NM_FRAGMENT_HEADER + 8)
+	/* The first one's header is the longest: what takes it and a piece takes all. */
+	if (left == 0 || mtu < header + PIECE_MIN)
 		return 0;
-	memcpy(out, packet, NM_FRAGMENT_HEADER);
-	memcpy(out + NM_FRAGMENT_HEADER, packet + NM_FRAGMENT_HEADER + *at, len);
-	nm_put16(out + 2, (uint16_t)(NM_FRAGMENT_HEADER + len));
+	header = write_header(packet, header, *at == 0, out);
+	len = left <= mtu - header ? left : (mtu - header) / PIECE_MIN * PIECE_MIN;
+	is_last = len == left && !(flags & IP4_MF);
+	memcpy(out + header, packet + info->transport + *at, len);
+	nm_put16(out + 2, (uint16_t)(header + len));
 	nm_put16(out + 6, (uint16_t)((is_last ? 0 : IP4_MF) | ((flags & IP4_OFFSET) + *at / 8)));
 	nm_put16(out + 10, 0);
-	nm_sum_put(out + 10, nm_sum_bytes(0, out, NM_FRAGMENT_HEADER));
+	nm_sum_put(out + 10, nm_sum_bytes(0, out, header));
 	*at += len;
-	return NM_FRAGMENT_HEADER + len;
+	return header + len;
 }

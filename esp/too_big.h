@@ -8,7 +8,6 @@
 
 enum {
 	NM_TOO_BIG_MAX = 40 + 8 + 1232, /* RFC 4443 2.4: an ICMPv6 error has at most 1280 octets */
-	NM_FRAGMENT_HEADER = 20,
 };
 
 /*
@@ -26,8 +25,8 @@ uint32_t nm_too_big_make(const uint8_t *packet, const struct nm_inner_info *info
 
 /*
  * Cuts an IPv4 packet (RFC 791 3.2): writes the fragment that begins at payload octet `*at`, of at
- * most `mtu` octets, and moves `*at` on. Returns its length; 0: there is nothing left, or the packet
- * has options, which nobody sends and this does not cut.
+ * most `mtu` octets, and moves `*at` on. Returns its length; 0: there is nothing left, or no room for
+ * the packet's header and eight octets.
  */
 uint32_t nm_fragment_next(const uint8_t *packet, const struct nm_inner_info *info, uint32_t mtu,
 	uint32_t *at, uint8_t *out);

@@ -15,7 +15,7 @@
 #include <natmux/error.h>
 
 /* The kernel's number of a UDP socket that is bound and not connected (net/tcp_states.h). */
-enum { STATE_CLOSE = 7 };
+enum { STATE_CLOSE = 7, TRIES = 3 };
 
 _Static_assert(NM_SOCK_DIAG_REQUEST == NLMSG_LENGTH(sizeof(struct inet_diag_req_v2)),
 	"header and request");
@@ -112,10 +112,14 @@ static int read_error(const uint8_t *body, size_t len)
 }
 
 static int read_message(const struct nlmsghdr *header, const uint8_t *body, size_t len,
-	uint16_t port, struct nm_port_socket *sockets, size_t max, size_t *n)
+	uint16_t port, const uint32_t *uid, struct nm_port_socket *sockets, size_t max, size_t *n)
 {
 	struct nm_port_socket socket;
 
+	if (header->nlmsg_flags & NLM_F_DUMP_INTR) {
+		errno = EINTR;
+		return NATMUX_ESYSTEM;
+	}
 	switch (header->nlmsg_type) {
 	case NLMSG_NOOP: return 0;
 	case NLMSG_ERROR:
@@ -125,7 +129,7 @@ static int read_message(const struct nlmsghdr *header, const uint8_t *body, size
 	}
 	if (len < sizeof(struct inet_diag_msg))
 		return NATMUX_EINVAL;
-	if (!read_socket(body, len, port, &socket))
+	if (!read_socket(body, len, port, &socket) || (uid && socket.uid != *uid))
 		return 0;
 	if (*n == max)
 		return NATMUX_EFULL;
@@ -134,7 +138,7 @@ static int read_message(const struct nlmsghdr *header, const uint8_t *body, size
 }
 
 int nm_sock_diag_decode(const void *reply, size_t len, uint16_t port, uint32_t sequence,
-	struct nm_port_socket *sockets, size_t max, size_t *n)
+	const uint32_t *uid, struct nm_port_socket *sockets, size_t max, size_t *n)
 {
 	const uint8_t *at = reply;
 	int result = 0;
@@ -150,7 +154,7 @@ int nm_sock_diag_decode(const void *reply, size_t len, uint16_t port, uint32_t s
 			header.nlmsg_seq != sequence)
 			return NATMUX_EINVAL;
 		result = read_message(&header, at + NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN,
-			port, sockets, max, n);
+			port, uid, sockets, max, n);
 		step = NLMSG_ALIGN((size_t)header.nlmsg_len);
 		step = step > len ? len : step;
 		at += step;
@@ -196,7 +200,7 @@ static ssize_t receive(const struct nm_sys *sys, int fd, void *reply)
 }
 
 static int list_family(const struct nm_sys *sys, int fd, uint8_t family, uint16_t port,
-	struct nm_port_socket *sockets, size_t max, size_t *n)
+	const uint32_t *uid, struct nm_port_socket *sockets, size_t max, size_t *n)
 {
 	_Alignas(struct nlmsghdr) uint8_t reply[NM_SOCK_DIAG_REPLY];
 	uint8_t request[NM_SOCK_DIAG_REQUEST];
@@ -209,13 +213,15 @@ static int list_family(const struct nm_sys *sys, int fd, uint8_t family, uint16_
 
 		if (len < 0)
 			return NATMUX_ESYSTEM;
-		result = nm_sock_diag_decode(reply, (size_t)len, port, family, sockets, max, n);
+		result =
+			nm_sock_diag_decode(reply, (size_t)len, port, family, uid, sockets, max, n);
 	}
 	return result < 0 ? result : 0;
 }
 
-int nm_sock_diag_list(const struct nm_sys *sys, uint16_t port, struct nm_port_socket *sockets,
-	size_t max, size_t *n)
+/* NATMUX_EFULL: `*n` are there, and more. */
+static int list(const struct nm_sys *sys, uint16_t port, const uint32_t *uid,
+	struct nm_port_socket *sockets, size_t max, size_t *n)
 {
 	const struct timeval second = {.tv_sec = 1};
 	int fd = sys->socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -228,12 +234,42 @@ int nm_sock_diag_list(const struct nm_sys *sys, uint16_t port, struct nm_port_so
 		      ? NATMUX_ESYSTEM
 		      : 0;
 	if (err == 0)
-		err = list_family(sys, fd, NATMUX_FAMILY_IPV4, port, sockets, max, &found);
+		err = list_family(sys, fd, NATMUX_FAMILY_IPV4, port, uid, sockets, max, &found);
 	if (err == 0)
-		err = list_family(sys, fd, NATMUX_FAMILY_IPV6, port, sockets, max, &found);
+		err = list_family(sys, fd, NATMUX_FAMILY_IPV6, port, uid, sockets, max, &found);
 	error = errno;
 	sys->close(fd);
 	errno = error;
+	if (err == 0 || err == NATMUX_EFULL)
+		*n = found;
+	return err;
+}
+
+static int list_again(const struct nm_sys *sys, uint16_t port, const uint32_t *uid,
+	struct nm_port_socket *sockets, size_t max, size_t *n)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < TRIES; i++) {
+		err = list(sys, port, uid, sockets, max, n);
+		if (err != NATMUX_ESYSTEM || errno != EINTR)
+			break;
+	}
+	return err;
+}
+
+int nm_sock_diag_list(const struct nm_sys *sys, uint16_t port, uint32_t uid,
+	struct nm_port_socket *sockets, size_t max, size_t *n)
+{
+	size_t found = 0;
+	int err = list_again(sys, port, &uid, sockets, max, &found);
+
+	if (err == 0 && found == 0) {
+		err = list_again(sys, port, NULL, sockets, max, &found);
+		/* These are only to be named. */
+		if (err == NATMUX_EFULL)
+			err = 0;
+	}
 	if (err == 0)
 		*n = found;
 	return err;

@@ -22,18 +22,21 @@ void nm_sock_diag_encode(
 
 /*
  * Takes in one datagram of the answer: adds the sockets on the port that are not connected to the
- * `*n` that are in `sockets`, `max` at most. 1: this was the last; 0: there are more. Negative:
- * NATMUX_EFULL, NATMUX_EINVAL (not the answer to this request), NATMUX_EUNSUPPORTED (the kernel
- * does not know the request), NATMUX_ESYSTEM with errno.
+ * `*n` that are in `sockets`, `max` at most; `uid`: only that user's, NULL: whosoever. 1: this was
+ * the last; 0: there are more. Negative: NATMUX_EFULL, NATMUX_EINVAL (not the answer to this
+ * request), NATMUX_EUNSUPPORTED (the kernel does not know the request), NATMUX_ESYSTEM with errno,
+ * which is EINTR when sockets came or went meanwhile.
  */
 int nm_sock_diag_decode(const void *reply, size_t len, uint16_t port, uint32_t sequence,
-	struct nm_port_socket *sockets, size_t max, size_t *n);
+	const uint32_t *uid, struct nm_port_socket *sockets, size_t max, size_t *n);
 
 /*
- * Lists the sockets of both families. `*n` is left alone on failure: errors as above, NATMUX_ESYSTEM
- * with errno also when the kernel cannot be talked to or does not answer within a second.
+ * Lists the user's sockets of both families or, where he has none, the first `max` of anybody's: what
+ * other users bind must not stand in his way. `*n` is left alone on failure: errors as above,
+ * NATMUX_ESYSTEM with errno also when the kernel cannot be talked to or does not answer within a
+ * second.
  */
-int nm_sock_diag_list(const struct nm_sys *sys, uint16_t port, struct nm_port_socket *sockets,
-	size_t max, size_t *n);
+int nm_sock_diag_list(const struct nm_sys *sys, uint16_t port, uint32_t uid,
+	struct nm_port_socket *sockets, size_t max, size_t *n);
 
 #endif

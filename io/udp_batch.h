@@ -107,7 +107,14 @@ static inline void nm_udp_slot_again(struct nm_udp_rx *rx, unsigned int slot)
 	msg->msg_flags = 0;
 }
 
-/* Takes in the kernel's count of datagrams that found the socket's queue full. */
+/* udp_open.c: whether the kernel took an option. */
+bool nm_udp_set_int(struct nm_udp *udp, int level, int name, int value);
+/* Logs that it did not, with errno, and that we go on. */
+void nm_udp_tell_refused(struct nm_udp *udp, enum natmux_log_level level, const char *call);
+
+/* udp_drops.c: finds out how the kernel tells of datagrams that found the socket's queue full. */
+void nm_udp_begin_drops(struct nm_udp *udp);
+/* Takes in the kernel's count of them. */
 void nm_udp_count_overflow(struct nm_udp *udp, uint32_t drops);
 
 /* Logs a failed call the first time it fails with this errno, so that no flood reaches the log. */
@@ -126,7 +133,7 @@ void nm_udp_tell_too_big(struct nm_udp *udp, const struct natmux_path *path);
 /* udp_proof.c: tries UDP_SEGMENT and UDP_GRO on a bound socket, those that are on. */
 void nm_udp_prove(struct nm_udp *udp);
 
-/* A train came that is none: UDP_GRO goes off for good. */
+/* udp_offload.c: a train came that is none, UDP_GRO goes off for good. */
 void nm_udp_stop_gro(struct nm_udp *udp);
 
 #endif

@@ -3,7 +3,6 @@
 #include "io/udp_batch.h"
 
 #include <errno.h>
-#include <linux/sock_diag.h>
 #include <linux/xfrm.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -53,7 +52,7 @@ static int open_failed(struct nm_udp *udp, const char *call)
 	return system_error(error);
 }
 
-static void tell_refused(struct nm_udp *udp, enum natmux_log_level level, const char *call)
+void nm_udp_tell_refused(struct nm_udp *udp, enum natmux_log_level level, const char *call)
 {
 	char text[NATMUX_ADDR_TEXT];
 	int error = errno;
@@ -62,7 +61,7 @@ static void tell_refused(struct nm_udp *udp, enum natmux_log_level level, const 
 		natmux_addr_format(&udp->local, text), call, strerror(error));
 }
 
-static bool set_int(struct nm_udp *udp, int level, int name, int value)
+bool nm_udp_set_int(struct nm_udp *udp, int level, int name, int value)
 {
 	return udp->sys->setsockopt(udp->fd, level, name, &value, sizeof(value)) == 0;
 }
@@ -103,11 +102,11 @@ static int set_options(struct nm_udp *udp)
 	for (const struct option *o = options; o < options + n; o++) {
 		if (o->is_for_wildcard && !udp->is_wildcard)
 			continue;
-		if (set_int(udp, o->level, o->name, o->value))
+		if (nm_udp_set_int(udp, o->level, o->name, o->value))
 			continue;
 		if (o->is_needed)
 			return open_failed(udp, o->call);
-		tell_refused(udp, NATMUX_LOG_WARNING, o->call);
+		nm_udp_tell_refused(udp, NATMUX_LOG_WARNING, o->call);
 	}
 	return 0;
 }
@@ -117,21 +116,51 @@ static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
 {
 	/* Sockets in one group agree in this (udp_reuseport_add_sock() in the kernel). */
 	if (udp->local.family == NATMUX_FAMILY_IPV6 &&
-		!set_int(udp, IPPROTO_IPV6, IPV6_V6ONLY, !config->takes_ipv4))
+		!nm_udp_set_int(udp, IPPROTO_IPV6, IPV6_V6ONLY, !config->takes_ipv4))
 		return open_failed(udp, "setsockopt(IPV6_V6ONLY)");
 	if (config->device && *config->device &&
 		udp->sys->setsockopt(udp->fd, SOL_SOCKET, SO_BINDTODEVICE, config->device,
 			(socklen_t)strlen(config->device) + 1) < 0)
 		return open_failed(udp, "setsockopt(SO_BINDTODEVICE)");
-	if (config->reuse_address && !set_int(udp, SOL_SOCKET, SO_REUSEADDR, 1))
+	if (config->reuse_address && !nm_udp_set_int(udp, SOL_SOCKET, SO_REUSEADDR, 1))
 		return open_failed(udp, "setsockopt(SO_REUSEADDR)");
-	if (config->reuse_port && !set_int(udp, SOL_SOCKET, SO_REUSEPORT, 1))
+	if (config->reuse_port && !nm_udp_set_int(udp, SOL_SOCKET, SO_REUSEPORT, 1))
 		return open_failed(udp, "setsockopt(SO_REUSEPORT)");
-	if (config->encap && !set_int(udp, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP))
-		return open_failed(udp, "setsockopt(UDP_ENCAP)");
 	if (config->owner && udp->sys->fchown(udp->fd, *config->owner, (gid_t)-1) < 0)
 		return open_failed(udp, "fchown");
 	return 0;
+}
+
+/*
+ * The kernel gives a socket that has both options a way of its own through GRO, and does not take it
+ * back when they go. What opens ESP there makes no trains; with UDP_GRO gone the socket takes none
+ * that come from elsewhere; and a socket without UDP_ENCAP keeps what ESP leaves over.
+ */
+static int pass_esp_gro(struct nm_udp *udp)
+{
+	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_GRO, 1)) {
+		nm_udp_tell_refused(udp, NATMUX_LOG_WARNING, "setsockopt(UDP_GRO)");
+		return 0;
+	}
+	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_GRO, 0))
+		return open_failed(udp, "setsockopt(UDP_GRO)");
+	udp->status.has_esp_gro = true;
+	return 0;
+}
+
+static int set_encap(struct nm_udp *udp, const struct nm_udp_config *config)
+{
+	int error = 0;
+
+	if (!config->encap && !config->use_esp_gro)
+		return 0;
+	if (!nm_udp_set_int(udp, IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP))
+		return open_failed(udp, "setsockopt(UDP_ENCAP)");
+	if (config->use_esp_gro)
+		error = pass_esp_gro(udp);
+	if (error == 0 && !config->encap && !nm_udp_set_int(udp, IPPROTO_UDP, UDP_ENCAP, 0))
+		return open_failed(udp, "setsockopt(UDP_ENCAP)");
+	return error;
 }
 
 /*
@@ -154,36 +183,11 @@ static void set_bypass(struct nm_udp *udp)
 			    sizeof(policy)) == 0)
 			continue;
 		/* Kernels without XFRM need none; without CAP_NET_ADMIN it cannot be had. */
-		tell_refused(udp, NATMUX_LOG_DEBUG,
+		nm_udp_tell_refused(udp, NATMUX_LOG_DEBUG,
 			is_v6 ? "setsockopt(IPV6_XFRM_POLICY)" : "setsockopt(IP_XFRM_POLICY)");
 		return;
 	}
 	udp->status.has_bypass = true;
-}
-
-/* The kernel's count of what found the queue full; false when it cannot be asked (before 4.12). */
-static bool ask_drops(const struct nm_udp *udp, uint32_t *drops)
-{
-	uint32_t info[SK_MEMINFO_VARS] = {0};
-	socklen_t len = sizeof(info);
-
-	if (udp->sys->getsockopt(udp->fd, SOL_SOCKET, SO_MEMINFO, info, &len) < 0 ||
-		len <= SK_MEMINFO_DROPS * sizeof(*info))
-		return false;
-	*drops = info[SK_MEMINFO_DROPS];
-	return true;
-}
-
-/*
- * Both ways tell the same counter. SO_RXQ_OVFL tells it with every datagram once anything was
- * dropped, some 35 ns each when there is most to do, and not before the next datagram: so it is
- * the second choice.
- */
-static void set_drop_count(struct nm_udp *udp)
-{
-	udp->has_meminfo = ask_drops(udp, &udp->drops_seen);
-	if (!udp->has_meminfo && !set_int(udp, SOL_SOCKET, SO_RXQ_OVFL, 1))
-		tell_refused(udp, NATMUX_LOG_WARNING, "setsockopt(SO_RXQ_OVFL)");
 }
 
 struct buffer {
@@ -202,8 +206,8 @@ static uint32_t set_buffer(struct nm_udp *udp, const struct buffer *buffer, uint
 	socklen_t len = sizeof(value);
 	char text[NATMUX_ADDR_TEXT];
 
-	if (asked > 0 && !set_int(udp, SOL_SOCKET, buffer->force_name, value))
-		(void)set_int(udp, SOL_SOCKET, buffer->name, value);
+	if (asked > 0 && !nm_udp_set_int(udp, SOL_SOCKET, buffer->force_name, value))
+		(void)nm_udp_set_int(udp, SOL_SOCKET, buffer->name, value);
 	if (udp->sys->getsockopt(udp->fd, SOL_SOCKET, buffer->name, &value, &len) < 0)
 		return 0;
 	value /= 2;
@@ -214,54 +218,6 @@ static uint32_t set_buffer(struct nm_udp *udp, const struct buffer *buffer, uint
 			natmux_addr_format(&udp->local, text), buffer->text, value, asked,
 			buffer->sysctl);
 	return (uint32_t)value;
-}
-
-/* Turns UDP_GRO on, or asks for UDP_SEGMENT: whether the kernel has it. */
-static bool set_offload(struct nm_udp *udp, bool is_wanted, int name, int value, const char *proof,
-	char why[static 80])
-{
-	const char *call = name == UDP_GRO ? "setsockopt(UDP_GRO)" : "setsockopt(UDP_SEGMENT)";
-
-	why[0] = '\0';
-	if (!is_wanted) {
-		snprintf(why, 80, "switched off by configuration");
-		return false;
-	}
-	if (proof[0]) {
-		snprintf(why, 80, "%.79s", proof);
-		return false;
-	}
-	if (set_int(udp, IPPROTO_UDP, name, value))
-		return true;
-	snprintf(why, 80, "%s: %.48s", call, strerror(errno));
-	tell_refused(udp, NATMUX_LOG_WARNING, call);
-	return false;
-}
-
-void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso)
-{
-	struct nm_udp_status *status = &udp->status;
-
-	if ((!use_gro || udp->gro_proof[0]) && status->has_gro)
-		(void)set_int(udp, IPPROTO_UDP, UDP_GRO, 0);
-	udp->gso_refusals = 0;
-	status->has_gro = set_offload(udp, use_gro, UDP_GRO, 1, udp->gro_proof, status->gro_why);
-	status->has_gso =
-		set_offload(udp, use_gso, UDP_SEGMENT, 0, udp->gso_proof, status->gso_why);
-}
-
-void nm_udp_stop_gro(struct nm_udp *udp)
-{
-	char text[NATMUX_ADDR_TEXT];
-
-	if (!udp->status.has_gro)
-		return;
-	snprintf(udp->gro_proof, sizeof(udp->gro_proof), "a train of datagrams arrived broken");
-	snprintf(udp->status.gro_why, sizeof(udp->status.gro_why), "%.79s", udp->gro_proof);
-	udp->status.has_gro = false;
-	(void)set_int(udp, IPPROTO_UDP, UDP_GRO, 0);
-	nm_log(&udp->log, NATMUX_LOG_WARNING, "UDP %s: UDP_GRO off, %s",
-		natmux_addr_format(&udp->local, text), udp->gro_proof);
 }
 
 /* Where the socket is bound, which the kernel may have had a say in. */
@@ -298,7 +254,7 @@ static int set_up(struct nm_udp *udp, const struct nm_udp_config *config)
 
 	if (error < 0)
 		return error;
-	set_drop_count(udp);
+	nm_udp_begin_drops(udp);
 	status->receive_buffer = set_buffer(udp, &receive_buffer, config->receive_buffer);
 	status->send_buffer = set_buffer(udp, &send_buffer, config->send_buffer);
 	nm_udp_set_offloads(udp, config->use_gro, config->use_gso);
@@ -309,6 +265,8 @@ static int open_bound(struct nm_udp *udp, const struct nm_udp_config *config)
 {
 	int error = set_sharing(udp, config);
 
+	if (error == 0)
+		error = set_encap(udp, config);
 	if (error == 0)
 		error = set_up(udp, config);
 	if (error < 0)
@@ -423,27 +381,6 @@ int nm_udp_fd(const struct nm_udp *udp)
 const struct natmux_addr *nm_udp_local(const struct nm_udp *udp)
 {
 	return &udp->local;
-}
-
-void nm_udp_count_overflow(struct nm_udp *udp, uint32_t drops)
-{
-	uint32_t more = drops - udp->drops_seen;
-
-	/* Two processors may have queued datagrams in another order than they counted. */
-	if (more > INT32_MAX)
-		return;
-	udp->drops_seen = drops;
-	udp->status.kernel_drops += more;
-}
-
-void nm_udp_ask_drops(struct nm_udp *udp)
-{
-	uint32_t drops;
-
-	if (!udp->has_meminfo || !ask_drops(udp, &drops))
-		return;
-	udp->status.kernel_drops += drops - udp->drops_seen;
-	udp->drops_seen = drops;
 }
 
 const struct nm_udp_status *nm_udp_status(const struct nm_udp *udp)

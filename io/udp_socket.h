@@ -41,6 +41,13 @@ struct nm_udp_config {
 	 */
 	bool encap;
 	/*
+	 * The kernel opens ESP where it would put other datagrams together (GRO), and makes no trains
+	 * of what comes to this socket, whatever the device does. With and without `encap`: of a
+	 * reuseport group all sockets need it, for there GRO asks no program. Where the kernel does
+	 * not have it nothing changes. Not together with `use_gro`.
+	 */
+	bool use_esp_gro;
+	/*
 	 * NULL: nobody wants to know. A datagram with DF was longer than the path to `path->remote`
 	 * takes, as far as the kernel knows: `mtu` octets, headers included. IPv4; called from
 	 * nm_udp_send(), at most once.
@@ -62,6 +69,7 @@ struct nm_udp_config {
 /* What became of the wishes, and counters. Live, but for kernel_drops. */
 struct nm_udp_status {
 	bool has_gro, has_gso;
+	bool has_esp_gro;                     /* the kernel took it; older ones do nothing then */
 	bool has_bypass;                      /* IPsec policies leave this socket alone */
 	char gro_why[80], gso_why[80];        /* why it is off; "" while it is on */
 	uint32_t receive_buffer, send_buffer; /* bytes, as granted */
@@ -99,6 +107,9 @@ void nm_udp_set_offloads(struct nm_udp *udp, bool use_gro, bool use_gso);
 int nm_udp_fd(const struct nm_udp *udp);
 const struct natmux_addr *nm_udp_local(const struct nm_udp *udp); /* as bound */
 const struct nm_udp_status *nm_udp_status(const struct nm_udp *udp);
+
+/* How well the socket suits a path: 0 not at all, 1 any of the family, 2 wildcard, 3 its own. */
+int nm_udp_suits(const struct nm_udp *udp, const struct natmux_path *path);
 
 /* Brings kernel_drops up to date. */
 void nm_udp_ask_drops(struct nm_udp *udp);

@@ -57,37 +57,13 @@ NM_EXPORT void natmux_uv_config_init(struct natmux_uv_config *config)
 	};
 }
 
-static bool has_ip(const struct natmux_addr *addr)
-{
-	static const uint8_t zeros[16];
-
-	return memcmp(addr->ip, zeros, sizeof(zeros)) != 0;
-}
-
-/* How well a socket suits the path: 0 not at all, 1 any of the family, 2 wildcard, 3 its own. */
-static int suits(const struct natmux_addr *bound, const struct natmux_path *path)
-{
-	const struct natmux_addr *local = &path->local;
-	bool is_same_port = local->port == 0 || local->port == bound->port;
-
-	if (bound->family != path->remote.family || !is_same_port)
-		return 0;
-	if (!has_ip(bound))
-		return 2;
-	if (!has_ip(local))
-		return 1;
-	if (memcmp(bound->ip, local->ip, sizeof(bound->ip)) != 0)
-		return 0;
-	return bound->scope_id == local->scope_id || !bound->scope_id || !local->scope_id ? 3 : 0;
-}
-
 static struct uv_socket *find_socket(struct natmux_uv *uv, const struct natmux_path *path)
 {
 	struct uv_socket *best = NULL;
 	int best_suits = 0;
 
 	for (size_t i = 0; i < uv->sockets_n && best_suits < 3; i++) {
-		int now = suits(nm_udp_local(uv->sockets[i].udp), path);
+		int now = nm_udp_suits(uv->sockets[i].udp, path);
 
 		if (now > best_suits) {
 			best = &uv->sockets[i];
@@ -301,7 +277,9 @@ static int open_socket(struct natmux_uv *uv, const struct natmux_uv_config *conf
 /* A kernel without IPv6 must not keep a port open for "::" and "0.0.0.0" from working. */
 static bool may_leave_out(const struct natmux_addr *local, int error)
 {
-	return error == NATMUX_EUNSUPPORTED && !has_ip(local);
+	static const uint8_t zeros[16];
+
+	return error == NATMUX_EUNSUPPORTED && memcmp(local->ip, zeros, sizeof(zeros)) == 0;
 }
 
 static int open_sockets(struct natmux_uv *uv, const struct natmux_uv_config *config)

@@ -66,7 +66,7 @@ _natmuxctl_sa() {
 			offload sel src dst proto sport dport" ;;
 		sa,del | sa,flush) words="dir spi reqid remote" ;;
 		sa,list) words="dir spi reqid remote --verbose" ;;
-		sa,export) words="--wireshark --yes" ;;
+		sa,export) words="--wireshark --yes dir spi reqid remote" ;;
 		sa,move) words="all user kernel" ;;
 		policy,add) words="src dst proto sport dport priority action reqid mark if-id" ;;
 		policy,del) words="src dst proto sport dport priority" ;;

@@ -18,7 +18,8 @@
 	X(UNSUPPORTED, -9, "not supported by this build or kernel")                                \
 	X(SYSTEM, -10, "system call failed")                                                       \
 	X(RANGE, -11, "value out of range")                                                        \
-	X(NOSPACE, -12, "buffer is too small")
+	X(NOSPACE, -12, "buffer is too small")                                                     \
+	X(BUSY, -13, "object is in use by whoever calls")
 
 enum natmux_error {
 	NATMUX_OK = 0,

@@ -78,8 +78,9 @@ struct natmux_esp_config {
 	struct natmux_random random;
 	struct natmux_log log;
 	/*
-	 * What the plane calls. It does not call the plane, but for functions that say so. Sealed
-	 * trains, to be sent; borrowed.
+	 * What the plane calls. SAs may be added and deleted from there while natmux_esp_output()
+	 * runs; from natmux_esp_input(), _timeout() and _sas() that is refused (NATMUX_EBUSY).
+	 * Sealed trains, to be sent; borrowed.
 	 */
 	void (*send)(void *user, const struct natmux_train *trains, size_t n);
 	/* Opened packets, for the TUN device; borrowed. */
@@ -127,7 +128,8 @@ void natmux_esp_free(struct natmux_esp *esp);
  * Adds an SA, or replaces the one of the same direction, SPI and (outbound) peer; at once or not at
  * all. With the same suite and key as the one before it goes on where that one was: its numbers, its
  * anti-replay window, and its peer's place unless another is given. NATMUX_EINVAL: a field out of
- * range, the key's length; NATMUX_EUNSUPPORTED: no engine has the suite; NATMUX_EFULL, NATMUX_ENOMEM.
+ * range, the key's length; NATMUX_EUNSUPPORTED: no engine has the suite; NATMUX_EFULL, NATMUX_ENOMEM;
+ * NATMUX_EBUSY: called by a plane that is looking at its SAs.
  */
 int natmux_esp_sa_add(
 	struct natmux_esp *esp, uint64_t now_ms, const struct natmux_sa_config *config);
@@ -135,7 +137,7 @@ int natmux_esp_sa_add(
 /* Whether natmux_esp_sa_add() would take it: NATMUX_EINVAL, NATMUX_EUNSUPPORTED. Changes nothing. */
 int natmux_esp_sa_check(const struct natmux_esp *esp, const struct natmux_sa_config *config);
 
-/* `remote`: of an outbound SA, its peer when it was added; else NULL. NATMUX_ENOTFOUND. */
+/* `remote`: of an outbound SA, its peer when it was added; else NULL. NATMUX_ENOTFOUND, NATMUX_EBUSY. */
 int natmux_esp_sa_delete(struct natmux_esp *esp, enum natmux_sa_direction direction, uint32_t spi,
 	const struct natmux_addr *remote);
 

@@ -151,7 +151,22 @@ static int policy_delete(void *self, const struct nm_policy_order *order)
 	if (!place)
 		return NATMUX_ENOTFOUND;
 	*place = fake->policies[--fake->policies_len];
+	fake->policies_deleted++;
 	return 0;
+}
+
+static int policy_replace(
+	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
+{
+	struct fake_sa_plane *fake = self;
+	struct nm_policy_order *place = find_policy(fake, order);
+	int err = fails(fake, why);
+
+	if (err == 0 && !place)
+		err = NATMUX_ENOTFOUND;
+	if (err == 0)
+		*place = *order;
+	return err;
 }
 
 static void policies(void *self, nm_policy_each *each, void *user)
@@ -183,5 +198,11 @@ struct nm_sa_plane fake_sa_plane(struct fake_sa_plane *fake)
 		.set_keepalive = set_keepalive,
 	};
 
-	return (struct nm_sa_plane){&ops, fake};
+	static struct nm_sa_plane_ops with_replace;
+
+	if (!fake->can_replace)
+		return (struct nm_sa_plane){&ops, fake};
+	with_replace = ops;
+	with_replace.policy_replace = policy_replace;
+	return (struct nm_sa_plane){&with_replace, fake};
 }

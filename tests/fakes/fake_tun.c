@@ -4,21 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../unit/test.h"
+#include "inet_sum.h"
 
 static size_t ip_header_len(const uint8_t *packet)
 {
 	return packet[0] >> 4 == 4 ? 20 : 40;
-}
-
-uint16_t fake_sum(const uint8_t *data, size_t len, uint32_t start)
-{
-	uint32_t sum = start;
-
-	for (size_t i = 0; i < len; i++)
-		sum += i % 2 ? data[i] : (uint32_t)data[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
 }
 
 static void put16(uint8_t *p, size_t v)
@@ -36,11 +26,11 @@ void fake_fix_checksums(uint8_t *packet, size_t len)
 
 	if (is_v4) {
 		put16(packet + 10, 0);
-		put16(packet + 10, (uint16_t)~fake_sum(packet, 20, 0));
+		put16(packet + 10, (uint16_t)~inet_sum(packet, 20, 0));
 	}
-	pseudo += fake_sum(packet + (is_v4 ? 12 : 8), is_v4 ? 8 : 32, 0);
+	pseudo += inet_sum(packet + (is_v4 ? 12 : 8), is_v4 ? 8 : 32, 0);
 	put16(packet + header + 6, 0);
-	sum = (uint16_t)~fake_sum(packet + header, len - header, pseudo);
+	sum = (uint16_t)~inet_sum(packet + header, len - header, pseudo);
 	put16(packet + header + 6, sum == 0 ? 0xffff : sum);
 }
 
@@ -86,7 +76,7 @@ static void check_super(const struct nm_packet *packet)
 	const uint8_t *header = packet->header;
 	size_t ip = ip_header_len(header), udp_len = 8 + packet->len;
 	uint16_t pseudo =
-		fake_sum(header + (ip == 20 ? 12 : 8), ip == 20 ? 8 : 32, 17 + (uint32_t)udp_len);
+		inet_sum(header + (ip == 20 ? 12 : 8), ip == 20 ? 8 : 32, 17 + (uint32_t)udp_len);
 
 	assert_true(packet->len > packet->segment);
 	assert_true(packet->len <= 64U * packet->segment);
@@ -94,7 +84,7 @@ static void check_super(const struct nm_packet *packet)
 	assert_int_equal((header[ip + 6] << 8) + header[ip + 7], pseudo);
 	if (ip == 20) {
 		assert_int_equal((header[2] << 8) + header[3], 20 + udp_len);
-		assert_int_equal(fake_sum(header, 20, 0), 0xffff);
+		assert_int_equal(inet_sum(header, 20, 0), 0xffff);
 	} else {
 		assert_int_equal((header[4] << 8) + header[5], udp_len);
 	}

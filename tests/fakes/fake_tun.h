@@ -26,9 +26,6 @@ void fake_tun_init(struct fake_tun *tun);
 void fake_tun_clear(struct fake_tun *tun);
 struct nm_packet_port fake_tun_port(struct fake_tun *tun, uint32_t super_max);
 
-/* One's complement sum of RFC 1071, byte by byte, folded, not inverted. */
-uint16_t fake_sum(const uint8_t *data, size_t len, uint32_t start);
-
 /* Computes both checksums of an IPv4 or IPv6 packet with UDP anew. */
 void fake_fix_checksums(uint8_t *packet, size_t len);
 

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "tests/fakes/inet_sum.h"
 
 enum { TCP = 6, UDP = 17, DESTINATION_OPTIONS = 60 };
 
@@ -28,21 +29,9 @@ static uint32_t get32(const uint8_t *p)
 	return (uint32_t)get16(p) << 16 | get16(p + 2);
 }
 
-/* Up to 64 KiB of words fit into 32 bits; the carries come back in at the end. */
-static uint32_t add_words(uint32_t sum, const uint8_t *data, size_t len)
-{
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += get16(data + i);
-	if (len % 2)
-		sum += (uint32_t)data[len - 1] << 8;
-	while (sum > 0xffff)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
 uint16_t inner_sum(uint32_t start, const uint8_t *data, size_t len)
 {
-	return (uint16_t)~add_words(start, data, len);
+	return (uint16_t)~inet_sum(data, len, start);
 }
 
 /* Where the transport's header begins, behind options of either family. */
@@ -70,10 +59,10 @@ static uint32_t pseudo_sum(const uint8_t *packet)
 {
 	bool is_v4 = packet[0] >> 4 == 4;
 	uint8_t rest[8] = {0, 0, 0, 0, 0, 0, 0, protocol_of(packet)};
-	uint32_t sum = add_words(0, packet + (is_v4 ? 12 : 8), is_v4 ? 8 : 32);
+	uint32_t sum = inet_sum(packet + (is_v4 ? 12 : 8), is_v4 ? 8 : 32, 0);
 
 	put32(rest, (uint32_t)(len_of(packet) - transport_at(packet)));
-	return add_words(sum, rest, sizeof(rest));
+	return inet_sum(rest, sizeof(rest), sum);
 }
 
 void inner_fix(uint8_t *packet)

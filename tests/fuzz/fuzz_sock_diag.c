@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct nm_port_socket sockets[4];
 	size_t n = 0;
-	int result = nm_sock_diag_decode(data, size, 4500, 4, sockets, 4, &n);
+	int result = nm_sock_diag_decode(data, size, 4500, 4, NULL, sockets, 4, &n);
 
 	if (n > 4 || result > 1)
 		abort();

@@ -12,7 +12,7 @@ bare() {
 		192.168.1.10 192.168.2.10
 }
 
-# counts FILTER: of the SA that it is for.
+# sa_is FILTER: what jq's FILTER says about the SA that it is for.
 sa_is() {
 	natmux_is gw-b ".sas[] | select(.spi == \"0x00005000\") | $1" sa list
 }
@@ -50,6 +50,7 @@ lab_stop "$b"
 configure no
 esp_start b
 bare 3 10.2.0.2
+bare 4 2001:db8:2::2
 sleep 0.5
 tap "bare-esp = no: not a packet" sa_is '.counters.packets == 0'
 tap_end

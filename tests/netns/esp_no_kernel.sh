@@ -36,7 +36,7 @@ lab_spawn gw natmuxd-gw "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/gw/natmux
 status=0
 wait "$LAB_PID" || status=$?
 tap_is "natmuxd does not start" "$status" -eq 3
-lab_wait 2 test -s "$(lab_log natmuxd-gw)" || true
+lab_wait 2 test -s "$(lab_log natmuxd-gw)"
 tap_has "says why" "$(lab_log natmuxd-gw)" "$words"
 tap_is "states in the kernel" "$(lab_ip gw xfrm state | wc -l)" -eq 0
 tap_is "policies in the kernel" "$(lab_ip gw xfrm policy | grep -c '^src' || true)" -eq 0

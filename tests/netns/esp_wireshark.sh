@@ -31,7 +31,9 @@ read_with() {
 }
 
 count() {
-	read_with "$@" frame.number | wc -l
+	local frames
+	frames=$(read_with "$@" frame.number) || { echo "tshark does not take $2"; return; }
+	grep -c . <<<"$frames" || true
 }
 
 # judge SUITE: one tunnel with that suite.

@@ -149,8 +149,8 @@ with() {
 	tap "each SA is listed once" natmux_is gw-b ".total == 2 * $tunnels + 1" sa list
 	tap "each worker receives" natmux_is gw-b \
 		'all(.user_plane.workers[]; .rx.datagrams > 0)' status
-	tap_is "TCP there: the slowest of 8 streams, bytes" "$(streams)" -ge 1
-	tap_is "TCP back: the slowest of 8 streams, bytes" "$(streams --reverse)" -ge 1
+	tap_is "TCP there: the slowest of 8 streams, bytes" "$(streams)" -ge 100000
+	tap_is "TCP back: the slowest of 8 streams, bytes" "$(streams --reverse)" -ge 100000
 	tap "datagrams of many flows" spray
 	tap "all workers of B send" natmux_is gw-b \
 		'all(.user_plane.workers[]; .tx.datagrams > 100)' status
@@ -204,8 +204,9 @@ with() {
 	sleep 1
 	tap "B ends while it has most to do" ends "$b" b
 	tap "and A" ends "$a" a
-	tap_fails "no complaint of either" grep -E ' error: |WARNING: ThreadSanitizer' \
-		"$(lab_log natmuxd-gw-a)" "$(lab_log natmuxd-gw-b)"
+	for n in a b; do
+		tap_lacks "no complaint of ${n^^}" "$(lab_log natmuxd-gw-$n)" ' error: |WARNING: ThreadSanitizer'
+	done
 	for n in "${load[@]}"; do
 		lab_stop "$n" KILL
 	done

@@ -38,6 +38,10 @@ s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 s.bind(("0.0.0.0", 4500))'
 }
 
+is_private() {
+	! is_shared 2>/dev/null
+}
+
 check_traffic() {
 	tap "$1: ping from A's host to B's" charon_pings host-a 192.168.2.10
 	tap "$1: ping from B's host to A's" charon_pings host-b 192.168.1.10
@@ -111,4 +115,9 @@ tap "while joined, root's sockets can share the port" is_shared
 lab_stop "${natmuxd[gw-b]}"
 tap_fails "after natmuxd has left they cannot, as before" is_shared
 tap "and the tunnel stands" charon_pings host-a 192.168.2.10
+natmux_start gw-b
+tap_within 5 "joined once more" is_joined gw-b
+lab_stop "$LAB_PID" KILL
+tap_within 2 "killed it leaves no more behind" is_private
+tap "and the tunnel stands then, too" charon_pings host-a 192.168.2.10
 tap_end

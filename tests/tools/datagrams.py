@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A toy IKE daemon and a toy peer for the namespace tests: the bytes are real, the cryptography is not.
 
-    datagrams.py daemon ADDRESS PORT
+    datagrams.py daemon ADDRESS PORT [--both]
         answers IKE messages and sends ESP back; one line for each datagram:
-        "CLASS BYTES REMOTE-ADDRESS REMOTE-PORT"
+        "CLASS BYTES REMOTE-ADDRESS REMOTE-PORT". With --both, a socket of IPv6 takes IPv4, too.
     datagrams.py talk ADDRESS PORT [--from PORT] [--seconds N] [--late N]
         a first and a second exchange of IKE, then ESP: exit status 0 when all are answered. With
         --seconds, goes on sending ESP for so long, and says how many came back. With --late, asks
@@ -77,13 +77,13 @@ def name_of(data):
     return "ike" if data[:4] == MARKER else "esp"
 
 
-def udp(address, port, reuse=False):
+def udp(address, port, reuse=False, both=False):
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     if reuse:
         # As pluto does, and charon up to 5.9.7: natmux has bound the port already.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if sock.family == socket.AF_INET6:
-        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
     sock.bind((address, port))
     return sock
 
@@ -98,7 +98,7 @@ def ike_answer(data):
 
 
 def daemon(args):
-    sock = udp(args.address, args.port, reuse=True)
+    sock = udp(args.address, args.port, reuse=True, both=args.both)
     print("ready", flush=True)
     while True:
         data, source = sock.recvfrom(65535)
@@ -198,6 +198,7 @@ def main():
         command.add_argument("--from", dest="source", type=int, default=0)
         command.add_argument("--count", type=int, default=1)
         command.add_argument("--seconds", type=float, default=0)
+        command.add_argument("--both", action="store_true")
         command.add_argument("--late", type=int, default=0)
     args = parser.parse_args()
     args.run(args)

@@ -10,33 +10,13 @@
  */
 #include <inttypes.h>
 #include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "esp/open.h"
 #include "esp/seal.h"
-
-enum { BYTES_MAX = 65535, WORDS_MAX = 10 };
+#include "tests/tools/word_lines.h"
 
 static struct nm_engine_choice choice;
 static struct nm_iv_source ivs;
-
-static size_t unhex(const char *text, uint8_t *bytes, size_t room)
-{
-	size_t len = strcmp(text, "-") == 0 ? 0 : strlen(text) / 2;
-
-	if (len > room)
-		exit(2);
-	for (size_t i = 0; i < len; i++) {
-		unsigned int v;
-
-		if (sscanf(text + 2 * i, "%2x", &v) != 1)
-			exit(2);
-		bytes[i] = (uint8_t)v;
-	}
-	return len;
-}
 
 static void print_hex(const uint8_t *bytes, size_t len)
 {
@@ -143,46 +123,21 @@ static void suites(char **words)
 	printf("\n");
 }
 
-static const struct {
-	const char *name;
-	size_t words;
-	void (*run)(char **words);
-} commands[] = {
+static const struct word_command commands[] = {
 	{"seal", 9, seal},
 	{"open", 7, open_one},
 	{"suites", 1, suites},
 };
 
-static void run(char *line)
-{
-	char *words[WORDS_MAX], *rest = NULL;
-	size_t n = 0;
-
-	for (char *word = strtok_r(line, " \n", &rest); word && n < WORDS_MAX;
-		word = strtok_r(NULL, " \n", &rest))
-		words[n++] = word;
-	for (size_t i = 0; n > 0 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(words[0], commands[i].name) != 0 || n != commands[i].words)
-			continue;
-		commands[i].run(words);
-		fflush(stdout);
-		return;
-	}
-	fprintf(stderr, "not a command\n");
-	exit(2);
-}
-
 int main(int argc, char **argv)
 {
-	static char line[2 * BYTES_MAX + 1024];
 	const struct natmux_random random = {fill, NULL};
 
 	if (sodium_init() < 0)
 		return 1;
 	nm_engine_choose(&choice, argc > 1 ? argv[1] : NULL, NULL, NULL);
 	nm_iv_source_init(&ivs, &random);
-	while (fgets(line, sizeof(line), stdin))
-		run(line);
+	run_lines(commands, sizeof(commands) / sizeof(commands[0]));
 	nm_iv_source_done(&ivs);
 	return 0;
 }

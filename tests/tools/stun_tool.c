@@ -10,30 +10,13 @@
  *   respond MODE ADDRESS BYTES                    the responder's reply, or "drop REASON"
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <natmux/error.h>
 #include "stun/attr.h"
 #include "stun/auth.h"
 #include "stun/server.h"
-
-enum { BYTES_MAX = 65535, WORDS_MAX = 8 };
+#include "tests/tools/word_lines.h"
 
 static struct nm_stun_auth auth;
-
-static size_t unhex(const char *text, uint8_t *bytes)
-{
-	size_t len = strlen(text) / 2;
-
-	for (size_t i = 0; i < len; i++) {
-		unsigned int v;
-
-		if (sscanf(text + 2 * i, "%2x", &v) != 1)
-			exit(2);
-		bytes[i] = (uint8_t)v;
-	}
-	return len;
-}
 
 static void print_hex(const uint8_t *bytes, size_t len)
 {
@@ -75,7 +58,7 @@ static void print_values(const struct nm_stun_msg *msg)
 static void check(char **words)
 {
 	static uint8_t data[BYTES_MAX];
-	size_t len = unhex(words[2], data), key_len = strlen(words[1]);
+	size_t len = unhex(words[2], data, sizeof(data)), key_len = strlen(words[1]);
 	struct nm_stun_msg msg;
 
 	if (nm_stun_decode(data, len, &msg) < 0) {
@@ -98,7 +81,7 @@ static void build(char **words)
 	uint8_t buf[1500], tid[NM_STUN_TID_LEN];
 	struct nm_stun_builder b;
 
-	if (unhex(words[3], tid) != sizeof(tid))
+	if (unhex(words[3], tid, sizeof(tid)) != sizeof(tid))
 		exit(2);
 	nm_stun_begin(&b, buf, sizeof(buf), NM_STUN_BINDING, NM_STUN_REQUEST, tid);
 	nm_stun_put(&b, NM_STUN_USERNAME, words[4], strlen(words[4]));
@@ -118,7 +101,7 @@ static void respond(char **words)
 	enum natmux_responder mode =
 		strcmp(words[1], "open") == 0 ? NATMUX_RESPONDER_OPEN : NATMUX_RESPONDER_STRICT;
 	static uint8_t data[BYTES_MAX];
-	size_t len = unhex(words[3], data);
+	size_t len = unhex(words[3], data, sizeof(data));
 	uint8_t reply[NM_STUN_REPLY_MAX];
 	struct natmux_addr remote;
 	enum natmux_drop drop;
@@ -135,49 +118,23 @@ static void respond(char **words)
 static void classify(char **words)
 {
 	static uint8_t data[BYTES_MAX];
-	size_t len = unhex(words[1], data);
+	size_t len = unhex(words[1], data, sizeof(data));
 
 	printf("%s\n", natmux_class_name(natmux_classify(data, len)));
 }
 
-static const struct {
-	const char *name;
-	size_t words;
-	void (*run)(char **words);
-} commands[] = {
+static const struct word_command commands[] = {
 	{"classify", 2, classify},
 	{"check", 3, check},
 	{"build", 7, build},
 	{"respond", 4, respond},
 };
 
-static void run(char *line)
-{
-	char *words[WORDS_MAX], *rest = NULL;
-	size_t n = 0;
-
-	for (char *word = strtok_r(line, " \n", &rest); word && n < WORDS_MAX;
-		word = strtok_r(NULL, " \n", &rest))
-		words[n++] = word;
-	for (size_t i = 0; n > 0 && i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(words[0], commands[i].name) != 0 || n != commands[i].words)
-			continue;
-		commands[i].run(words);
-		fflush(stdout);
-		return;
-	}
-	fprintf(stderr, "not a command\n");
-	exit(2);
-}
-
 int main(void)
 {
-	static char line[2 * BYTES_MAX + 1024];
-
 	if (nm_stun_auth_init(&auth) < 0)
 		return 1;
-	while (fgets(line, sizeof(line), stdin))
-		run(line);
+	run_lines(commands, sizeof(commands) / sizeof(commands[0]));
 	nm_stun_auth_done(&auth);
 	return 0;
 }

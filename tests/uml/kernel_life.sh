@@ -240,6 +240,7 @@ hold
 tap "and the tunnel works without natmuxd" works
 lab_stop "$holder"
 before=$(number seq)
+: >"$(lab_log natmuxd-nm)"
 start_natmux
 tap "natmuxd takes over what is there" log_has 'was in the kernel already: it goes on counting'
 tap_is "numbers go on" "$(sa site-out sequence)" -ge "$before"

@@ -47,5 +47,6 @@ lab_run plain "$cases" ask
 natmux_ctl nm --json sa list >"$LAB_DIR/list"
 "$kernel_cases" judge "$LAB_DIR/list"
 tap_is "natmuxd has seen of all this ESP" "$(natmux_rx nm esp)" -eq 0
-tap_is "XFRM has dropped" "$(jq '[.xfrm_stat[].count] | add // 0' "$LAB_DIR/list")" -le 2
+jq -c .xfrm_stat "$LAB_DIR/list" | sed "s/^/# /"
+tap_is "XFRM has dropped" "$(jq '[.xfrm_stat[].count] | add // 0' "$LAB_DIR/list")" -eq 0
 tap_end

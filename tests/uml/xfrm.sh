@@ -11,7 +11,8 @@ set -euo pipefail
 
 uml_begin "$1" 120
 lab_ns box
-lab_run box "$NATMUX_BUILD/tests/xfrm_live" >"$LAB_DIR/lines" || true
+status=0
+lab_run box "$NATMUX_BUILD/tests/xfrm_live" >"$LAB_DIR/lines" || status=$?
 while IFS= read -r line; do
 	case $line in
 	'ok - '*) tap_ok "${line#ok - }" ;;
@@ -19,5 +20,6 @@ while IFS= read -r line; do
 	*) printf '%s\n' "$line" ;;
 	esac
 done <"$LAB_DIR/lines"
-tap_is "checks of xfrm_live" "$(grep -c '^ok - ' "$LAB_DIR/lines")" -ge 80
+tap_is "checks of xfrm_live" "$(grep -c '^ok - ' "$LAB_DIR/lines")" -ge 100
+tap_is "its status" "$status" -eq 0
 tap_end

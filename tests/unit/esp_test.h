@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <natmux/esp.h>
 #include "test.h"
 #include "base/bytes.h"
 #include "esp/open.h"
@@ -86,6 +87,21 @@ static inline void esp_config(struct natmux_sa_config *config, enum natmux_sa_di
 	config->key_len = natmux_suite_key_len(suite);
 	assert_int_equal(natmux_addr_parse("192.0.2.1:4500", 0, &config->path.local), 0);
 	assert_int_equal(natmux_addr_parse("192.0.2.2:4500", 0, &config->path.remote), 0);
+}
+
+/* Everything between these two goes by SAs of that reqid. */
+static inline struct natmux_policy esp_policy(
+	uint32_t reqid, const char *source, const char *destination)
+{
+	struct natmux_policy policy = {
+		.action = NATMUX_POLICY_PROTECT,
+		.reqid = reqid,
+		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
+	};
+
+	assert_int_equal(natmux_prefix_parse(source, &policy.selector.source), 0);
+	assert_int_equal(natmux_prefix_parse(destination, &policy.selector.destination), 0);
+	return policy;
 }
 
 /* Both ends of one SA. Either may be configured before esp_tunnel_begin(). */

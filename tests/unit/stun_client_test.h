@@ -66,6 +66,14 @@ static inline bool output(uint64_t now_ms)
 	return len > 0;
 }
 
+/* One server, one address of ours, and the first question is on its way. */
+static inline void ask(void)
+{
+	add(0, "a", "192.0.2.1:3478");
+	set_locals(0, "10.0.0.1:4500", NULL);
+	assert_true(output(0));
+}
+
 static inline void on_event(void *user, const struct natmux_event *e)
 {
 	(void)user;

@@ -1,57 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Good configurations: defaults, every key, the form that is printed, the files that tell of it. */
-#include "test.h"
+/* Good configurations: defaults, every key, and the form that is printed. */
+#include "config_text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <natmux/error.h>
-#include "daemon/config_value.h"
-
-static struct nm_config *parse(const char *text)
-{
-	struct nm_config *config = NULL;
-	char message[NM_CONFIG_MESSAGE_SIZE];
-
-	if (nm_config_parse(
-		    "natmux.conf", text, strlen(text), NULL, &config, message, sizeof(message)) < 0)
-		fail_msg("%s", message);
-	assert_string_equal(message, "");
-	return config;
-}
-
-static char *print(const struct nm_config *config)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *file = open_memstream(&text, &len);
-
-	assert_non_null(file);
-	nm_config_print(config, file);
-	fclose(file);
-	return text;
-}
-
-static char *read_source(const char *name)
-{
-	const char *source = getenv("NATMUX_SOURCE");
-	char path[512], *text = calloc(1, 1 << 18);
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", source ? source : ".", name);
-	file = fopen(path, "r");
-	if (!file || !text)
-		fail_msg("cannot read %s", path);
-	assert_true(fread(text, 1, (1 << 18) - 1, file) > 0);
-	fclose(file);
-	return text;
-}
-
-static void assert_addr(const struct natmux_addr *addr, const char *text)
-{
-	char got[NATMUX_ADDR_TEXT];
-
-	assert_string_equal(natmux_addr_format(addr, got), text);
-}
 
 static void test_defaults(void **state)
 {
@@ -210,6 +161,7 @@ static const char all_other[] =
 	"\tpolicies = 2\n"
 	"\tkeep = yes\n"
 	"\texport-keys = yes\n"
+	"\tgro = yes\n"
 	"}\n"
 	"sa \"branch-in\" {\n"
 	"\tdirection = in\n"
@@ -328,45 +280,6 @@ static const char all_other[] =
 	"\tprefix6 = 128\n"
 	"}\n";
 
-/* The keys that only the kernel's plane has, which a configuration of the other may not have. */
-static void test_kernel_keys(void **state)
-{
-	static const struct {
-		const char *text;
-		struct nm_sa_mark mark;
-		const char *printed;
-	} marks[] = {
-		{"0", {0, 0}, "mark = 0\n"},
-		{"42", {42, UINT32_MAX}, "mark = 0x2a\n"},
-		{"0xFFFFFFFF", {UINT32_MAX, UINT32_MAX}, "mark = 0xffffffff\n"},
-		{"0x2a/0xff", {42, 255}, "mark = 0x2a/0xff\n"},
-		{"0/0xff", {0, 255}, "mark = 0x0/0xff\n"},
-		{"0/0xffffffff", {0, UINT32_MAX}, "mark = 0x0/0xffffffff\n"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(marks); i++) {
-		struct nm_config *config;
-		char text[400], *printed;
-
-		snprintf(text, sizeof(text),
-			"esp = kernel\nhandoff = none\nsa \"a\" {\ndirection = in\nspi = 256\n"
-			"suite = aes128gcm16\nkey-file = \"/k\"\nlocal = \"192.0.2.1\"\n"
-			"output-mark = 7\nif-id = 9\noffload = eth0\nmark = \"%s\"\n}\n",
-			marks[i].text);
-		config = parse(text);
-		assert_int_equal(config->sas[0].kernel.mark.value, marks[i].mark.value);
-		assert_int_equal(config->sas[0].kernel.mark.mask, marks[i].mark.mask);
-		assert_int_equal(config->sas[0].kernel.output_mark.value, 7);
-		assert_int_equal(config->sas[0].kernel.if_id, 9);
-		assert_string_equal(config->sas[0].kernel.offload, "eth0");
-		printed = print(config);
-		assert_non_null(strstr(printed, marks[i].printed));
-		free(printed);
-		nm_config_free(config);
-	}
-}
-
 static void test_every_key(void **state)
 {
 	struct nm_config *config = parse(all_other);
@@ -482,92 +395,6 @@ static void test_lines(void **state)
 	nm_config_free(config);
 }
 
-/* In section and list the defaults hold for what is not given, and keys have their lines. */
-static void test_sa(void **state)
-{
-	struct nm_config *config =
-		parse("esp = user\nhandoff = none\n"
-		      "sa a {\n\tdirection = in\n\tspi = 256\n"
-		      "\tsuite = aes128gcm16\n\tkey-file = /k\n"
-		      "\tselectors = { \"src 10.0.0.0/8\",\n"
-		      "\t\t\"dst 192.0.2.1\" }\n}\n"
-		      "sa b { direction = out\nspi = 0x100\nsuite = null-sha256\n"
-		      "key-file = /k\nremote = 203.0.113.2\nreqid = 1\n}");
-	const struct nm_config_sa *sa = &config->sas[0];
-	struct natmux_sa_config filled;
-	struct natmux_addr other;
-
-	(void)state;
-	assert_int_equal(sa->mode, NATMUX_SA_TUNNEL);
-	assert_int_equal(sa->replay_window, 1024);
-	assert_int_equal(sa->roam, NATMUX_ROAM_YES);
-	assert_true(sa->ecn && !sa->esn);
-	assert_int_equal(sa->line, 3);
-	assert_int_equal(sa->lines[0], 4);
-	assert_int_equal(sa->lines[24], 8);
-	assert_int_equal(sa->lines[9], 0);
-	assert_int_equal(sa->selectors_len, 2);
-	assert_int_equal(sa->selectors[0].destination.base.family, NATMUX_FAMILY_IPV4);
-	assert_int_equal(sa->selectors[1].destination.bits, 32);
-	assert_int_equal(config->sas[1].selectors_len, 0);
-	assert_addr(&config->sas[1].remote, "203.0.113.2:4500");
-
-	nm_config_sa_fill(sa, 4501, &filled);
-	assert_int_equal(filled.path.local.family, NATMUX_FAMILY_NONE);
-	assert_int_equal(filled.path.remote.family, NATMUX_FAMILY_NONE);
-	assert_int_equal(filled.selectors_len, 2);
-	assert_false(filled.no_ecn);
-	assert_int_equal(filled.dscp, -1);
-	nm_config_sa_fill(&config->sas[1], 4501, &filled);
-	assert_int_equal(filled.path.local.family, NATMUX_FAMILY_IPV4);
-	assert_int_equal(filled.path.local.port, 0);
-
-	/* An inbound SA is its SPI, an outbound one that of a peer, wherever its NAT has put it. */
-	natmux_addr_parse("203.0.113.2:61000", 0, &other);
-	assert_ptr_equal(nm_config_sa_find(config, NATMUX_SA_IN, 256, NULL), sa);
-	assert_ptr_equal(nm_config_sa_find(config, NATMUX_SA_OUT, 256, &other), &config->sas[1]);
-	other.ip[3]++;
-	assert_null(nm_config_sa_find(config, NATMUX_SA_OUT, 256, &other));
-	assert_null(nm_config_sa_find(config, NATMUX_SA_IN, 257, NULL));
-	nm_config_free(config);
-}
-
-/* The arithmetic of RFC 4303 2.4: what fits the wire, by family and suite. */
-static void test_tun_mtu(void **state)
-{
-#define OUT(suite, remote)                                                                         \
-	"sa \"" suite "-" remote "\" { direction = out\nspi = 256\nsuite = " suite                 \
-	"\nkey-file = /k\nremote = \"" remote "\"\nreqid = 1 }\n"
-	static const struct {
-		const char *text;
-		uint32_t mtu;
-	} cases[] = {
-		/* 1500 - 40 - 8 - 8 - 16 - 32 = 1396: 87 blocks of 16, less 2 */
-		{"", 1390},
-		{"listen = 0.0.0.0", 1406},
-		/* 1500 - 20 - 8 - 8 - 8 - 16 = 1440, less 2 */
-		{OUT("aes128gcm16", "192.0.2.2"), 1438},
-		{OUT("aes128gcm8", "192.0.2.2"), 1446},
-		{OUT("aes128gcm16", "192.0.2.2") OUT("aes256-sha512", "192.0.2.3"), 1406},
-		{"user-plane { path-mtu = 576 }" OUT("aes128gcm16", "192.0.2.2"), 514},
-		{"user-plane { path-mtu = 1280 address6 = \"fd01::1/64\" }" OUT(
-			 "aes128gcm16", "192.0.2.2"),
-			1280},
-		{"user-plane { path-mtu = 9000 }" OUT("aes128gcm16", "192.0.2.2"), 8938},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		char text[600];
-		struct nm_config *config;
-
-		snprintf(text, sizeof(text), "esp = user\nhandoff = none\n%s", cases[i].text);
-		config = parse(text);
-		assert_int_equal(nm_config_tun_mtu(config), cases[i].mtu);
-		nm_config_free(config);
-	}
-}
-
 static void test_largest(void **state)
 {
 	char *text = NULL;
@@ -598,135 +425,17 @@ static void test_largest(void **state)
 	nm_config_free(config);
 }
 
-/* daemon/natmux.conf shows the defaults, and every key of every section without title. */
-static void test_example_file(void **state)
-{
-	char *text = read_source("daemon/natmux.conf"), *defaults, *example;
-	struct nm_config *config = parse(text), *empty = parse("");
-
-	(void)state;
-	defaults = print(empty);
-	example = print(config);
-	assert_string_equal(example, defaults);
-	for (size_t s = 0; s < nm_config_sections_len; s++) {
-		const struct nm_config_section *section = &nm_config_sections[s];
-
-		for (size_t k = 0; k < section->keys_len && !section->is_titled; k++) {
-			const char *key = section->keys[k].name;
-			bool is_there = nm_config_line_of(config, section->name, key) > 0;
-
-			/* No interface of that name is everywhere: it stands in a comment. */
-			if (!is_there && strcmp(key, "device") != 0)
-				fail_msg("daemon/natmux.conf lacks %s.%s", section->name, key);
-		}
-	}
-	assert_non_null(strstr(text, "# device = "));
-	assert_non_null(strstr(text, "# peer \"branch\" {"));
-	assert_non_null(strstr(text, "#\tremote = "));
-	assert_non_null(strstr(text, "#\talias = "));
-	assert_non_null(strstr(text, "# sa \"branch-in\" {"));
-	assert_non_null(strstr(text, "# policy \"branch\" {"));
-	assert_non_null(strstr(text, "# stun-server \"a\" {"));
-	assert_non_null(strstr(text, "#\taddress = "));
-	free(text);
-	free(defaults);
-	free(example);
-	nm_config_free(config);
-	nm_config_free(empty);
-}
-
-/* The examples in comments are good as well. */
-static void test_example_comments(void **state)
-{
-	char *text = read_source("daemon/natmux.conf"), *bare = calloc(1, strlen(text) + 20);
-	struct nm_config *config;
-	bool is_inside = false;
-
-	(void)state;
-	assert_non_null(bare);
-	strcpy(bare, "esp = user\n");
-	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-		if (strstr(line, "\" {") && strncmp(line, "# ", 2) == 0)
-			is_inside = true;
-		if (is_inside || strncmp(line, "# device", 8) == 0)
-			strcat(strcat(bare, line + 2), "\n");
-		if (strncmp(line, "# }", 3) == 0)
-			is_inside = false;
-	}
-	config = parse(bare);
-	assert_string_equal(config->device, "eth0");
-	assert_int_equal(config->peers_len, 1);
-	assert_int_equal(config->servers_len, 1);
-	assert_int_equal(config->sas_len, 2);
-	assert_int_equal(config->policies_len, 1);
-	nm_config_free(config);
-	free(text);
-	free(bare);
-}
-
-/* Whether `.It Ic KEY No = DEFAULT` stands under `.Ss SECTION`, as the table has it. */
-static void want_in_page(
-	const char *page, const struct nm_config_section *section, const struct nm_config_key *key)
-{
-	char heading[64], item[64], words[256];
-	const char *at = page, *end;
-
-	snprintf(
-		heading, sizeof(heading), "\n.Ss %s\n", *section->name ? section->name : "General");
-	at = strstr(page, heading);
-	if (!at) {
-		fail_msg("natmux.conf.5 lacks .Ss %s", section->name);
-		return; /* for analyzers: fail_msg() does not come back */
-	}
-	end = strstr(at + 1, "\n.Ss ");
-	snprintf(item, sizeof(item), "\n.It Ic %s No = ", key->name);
-	at = strstr(at, item);
-	if (!at || (end && at > end)) {
-		fail_msg("natmux.conf.5 lacks %s in %s", key->name, section->name);
-		return;
-	}
-	if (!key->initial || !*key->initial || key->type->is_list)
-		return;
-	at += strlen(item);
-	snprintf(words, sizeof(words), "%.*s", (int)strcspn(at, "\n"), at);
-	if (!strstr(words, key->initial))
-		fail_msg(
-			"natmux.conf.5: %s: default is %s, not %s", key->name, key->initial, words);
-}
-
-static void test_man_page(void **state)
-{
-	char *page = read_source("docs/natmux.conf.5");
-	size_t items = 0, keys = 0;
-
-	(void)state;
-	for (size_t s = 0; s < nm_config_sections_len; s++)
-		for (size_t k = 0; k < nm_config_sections[s].keys_len; k++, keys++)
-			want_in_page(page, &nm_config_sections[s], &nm_config_sections[s].keys[k]);
-	/* None that is no key. */
-	for (const char *at = page; (at = strstr(at, "\n.It Ic ")) != NULL; at++)
-		items++;
-	assert_int_equal(items, keys);
-	free(page);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_mux),
 		cmocka_unit_test(test_mux_largest),
-		cmocka_unit_test(test_kernel_keys),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_print_of_defaults),
 		cmocka_unit_test(test_spellings),
 		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_sa),
-		cmocka_unit_test(test_tun_mtu),
 		cmocka_unit_test(test_largest),
-		cmocka_unit_test(test_example_file),
-		cmocka_unit_test(test_example_comments),
-		cmocka_unit_test(test_man_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,22 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a reload would change, and which changes need a restart. */
-#include "test.h"
+#include "config_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
 #include "daemon/config_value.h"
-
-static struct nm_config *parse(const char *text)
-{
-	struct nm_config *config = NULL;
-	char message[NM_CONFIG_MESSAGE_SIZE];
-
-	if (nm_config_parse(
-		    "natmux.conf", text, strlen(text), NULL, &config, message, sizeof(message)) < 0)
-		fail_msg("%s", message);
-	return config;
-}
 
 /* Writes a change as one line: "3 ~ port 4500 4501 restart". */
 static void write_change(void *user, const struct nm_config_change *change)

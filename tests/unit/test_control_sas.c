@@ -382,6 +382,30 @@ static void test_policies(void **state)
 	assert_int_equal(total("{\"command\":\"policy-list\"}"), 2);
 }
 
+enum { MANY_SAS = NM_CONTROL_SAS_MAX + 10 };
+
+static void each_of_many(void *self, nm_sa_each *each, void *user)
+{
+	static const struct nm_sa_kernel none;
+	static const uint8_t key[20] = {1};
+	const struct nm_sa_seen seen = {"user", self, &none};
+	struct natmux_sa_info *info = self;
+
+	info->suite = NATMUX_SUITE_AES128GCM16;
+	info->key = key;
+	info->key_len = sizeof(key);
+	for (info->spi = 256; info->spi < 256 + MANY_SAS; info->spi++)
+		each(user, &seen);
+}
+
+/* A user plane with more SAs than one answer takes. */
+static struct nm_sa_plane many_sas(struct natmux_sa_info *info)
+{
+	static const struct nm_sa_plane_ops ops = {.name = "user", .sas = each_of_many};
+
+	return (struct nm_sa_plane){&ops, info};
+}
+
 static void test_export_is_off(void **state)
 {
 	(void)state;
@@ -411,6 +435,51 @@ static void test_export(void **state)
 		json_decref(result_of(ask(line)));
 	}
 	expect_golden_result("export.json", "{\"command\":\"sa-export\"}");
+}
+
+static size_t lines_of(const char *line, uint64_t *shown_total)
+{
+	json_t *result = result_of(ask(line));
+	size_t lines = json_array_size(json_object_get(result, "lines"));
+
+	*shown_total = (uint64_t)json_integer_value(json_object_get(result, "total"));
+	json_decref(result);
+	return lines;
+}
+
+/* One answer is bounded, and asked for in parts. */
+static void test_export_in_parts(void **state)
+{
+	static struct natmux_sa_info info = {.direction = NATMUX_SA_IN, .reqid = 7};
+	uint64_t shown;
+
+	(void)state;
+	assert_int_equal(lines_of("{\"command\":\"sa-export\",\"reqid\":8}", &shown), 1);
+	assert_int_equal(shown, 1);
+	assert_int_equal(lines_of("{\"command\":\"sa-export\",\"reqid\":99}", &shown), 0);
+	assert_int_equal(shown, 0);
+	expect_error("{\"command\":\"sa-export\",\"direction\":\"up\"}", "bad-argument",
+		"direction: allowed is");
+	fake.sa_plane = many_sas(&info);
+	assert_int_equal(lines_of("{\"command\":\"sa-export\"}", &shown), NM_CONTROL_SAS_MAX);
+	assert_int_equal(shown, MANY_SAS);
+}
+
+/* The plane that has the SAs now says whether keys are shown, not the one where they began. */
+static void test_export_of_another_plane(void **state)
+{
+	static struct natmux_sa_info info = {.direction = NATMUX_SA_IN};
+	uint64_t shown;
+
+	(void)state;
+	fake.sa_plane = many_sas(&info);
+	fake.config.esp = NM_ESP_KERNEL;
+	fake.config.kernel_plane.export_keys = true;
+	fake.config.user_plane.export_keys = false;
+	expect_error("{\"command\":\"sa-export\"}", "failed", "has not kept the keys");
+	fake.config.kernel_plane.export_keys = false;
+	fake.config.user_plane.export_keys = true;
+	assert_true(lines_of("{\"command\":\"sa-export\"}", &shown) > 0);
 }
 
 /* No other answer than sa-export has a key in it, in any form. */
@@ -454,7 +523,9 @@ static void test_kernel_plane(void **state)
 	status.stat.value[NM_XFRM_COUNTER_OutNoStates] = 2;
 	status.stat.has = (UINT64_C(1) << NM_XFRM_COUNTER_AcquireError) - 1;
 	fake.kernel_status = &status;
-	fake.steering = (struct nm_server_steering){.is_steered = true, .tun = "natmux2"};
+	fake.steering = (struct nm_server_steering){.is_steered = true,
+		.tun = "natmux2",
+		.esp_gro_why = "switched off by kernel-plane.gro"};
 	fake.sa_plane = fake_sa_plane(&plane);
 	fake.config.esp = NM_ESP_KERNEL;
 	fake.config.listen[0] = fake_addr("0.0.0.0:4500");
@@ -464,6 +535,12 @@ static void test_kernel_plane(void **state)
 		"one with direction = out only");
 	expect_error(ADD(GOOD, IN ",\"remote\":\"192.0.2.9\",\"replay_window\":4097"),
 		"bad-argument", "at most 4096 with esp = kernel");
+	fake.config.kernel_plane.gro = true;
+	expect_error(ADD(GOOD, "\"direction\":\"in\",\"spi\":\"0x10008\",\"suite\":\"aes128gcm16\","
+			       "\"remote\":\"192.0.2.9\""),
+		"bad-argument",
+		"sa.spi: found 0x00010008, allowed is one with kernel-plane.gro = yes that is not "
+		"how a STUN message begins");
 	json_decref(result_of(ask(ADD(GOOD, IN
 		",\"remote\":\"192.0.2.9\",\"mark\":\"0x2a/0xff\",\"output_mark\":42,\"if_id\":7,"
 		"\"offload\":\"eth0\""))));
@@ -508,6 +585,8 @@ int main(void)
 		cmocka_unit_test_setup(test_policies, setup),
 		cmocka_unit_test_setup(test_export_is_off, setup),
 		cmocka_unit_test_setup(test_export, setup_export),
+		cmocka_unit_test_setup(test_export_in_parts, setup_export),
+		cmocka_unit_test_setup(test_export_of_another_plane, setup_export),
 		cmocka_unit_test_setup(test_keys_stay_inside, setup_export),
 	};
 

@@ -25,6 +25,22 @@ static uint64_t drops[NATMUX_DROP_COUNT];
 static struct natmux_esp_event last_event;
 static size_t events_n;
 
+/* Whoever is called tries to change SAs: what came of it, and how often. */
+static bool meddles;
+static unsigned int refused_n;
+
+static void meddle(void)
+{
+	struct natmux_sa_config config = tunnels[1].in_config;
+
+	if (!meddles)
+		return;
+	assert_int_equal(natmux_esp_sa_delete(esp, NATMUX_SA_IN, ESP_SPI, NULL), NATMUX_EBUSY);
+	config.spi = ESP_SPI + 77;
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), NATMUX_EBUSY);
+	refused_n++;
+}
+
 static void keep_trains(void *user, const struct natmux_train *from, size_t n)
 {
 	(void)user;
@@ -42,12 +58,14 @@ static void keep_packet(void *user, const struct natmux_gathered *packet)
 	delivered_ports[delivered_n++] = nm_get16(data + (data[0] >> 4 == 4 ? 20 : 40));
 	assert_in_range(packet->parts[0].len, 1, sizeof(last_packet));
 	memcpy(last_packet, data, packet->parts[0].len);
+	meddle();
 }
 
 static void keep_drop(void *user, enum natmux_drop drop, uint64_t n)
 {
 	(void)user;
 	drops[drop] += n;
+	meddle();
 }
 
 static struct natmux_addr place;
@@ -64,6 +82,7 @@ static void keep_event(void *user, const struct natmux_esp_event *event)
 	(void)user;
 	last_event = *event;
 	events_n++;
+	meddle();
 }
 
 /* Peers that seal by hand, and a plane with all of their inbound SAs. */
@@ -87,7 +106,8 @@ static int begin(void **state)
 		assert_int_equal(natmux_esp_sa_add(esp, 0, &tunnels[i].in_config), 0);
 	}
 	train = (struct natmux_train){.data = wire, .path = tunnels[0].in_config.path};
-	delivered_n = events_n = 0;
+	delivered_n = events_n = refused_n = 0;
+	meddles = false;
 	memset(drops, 0, sizeof(drops));
 	return 0;
 }
@@ -348,6 +368,45 @@ static void test_dead_sa(void **state)
 	assert_int_equal(drops[NATMUX_DROP_ESP_DEAD], 1);
 }
 
+static void meddle_each(void *user, const struct natmux_sa_info *info)
+{
+	(void)user;
+	(void)info;
+	meddle();
+}
+
+/* A plane that is looking at its SAs lets nobody take them away, whatever it is called for. */
+static void test_nobody_meddles(void **state)
+{
+	struct natmux_sa_config config = tunnels[2].in_config;
+
+	(void)state;
+	meddles = true;
+	train.path.remote.port = 77;
+	add4(0, 1);
+	input(2000);
+	assert_int_equal(delivered_n, 1);
+	assert_int_equal(events_n, 1);
+	assert_int_equal(refused_n, 2);
+	wire[8] ^= 1;
+	train.len = train.segment;
+	input(2010);
+	assert_in_range(refused_n, 3, 4);
+	refused_n = 0;
+	natmux_esp_sas(esp, meddle_each, NULL);
+	assert_int_equal(refused_n, SAS);
+	/* And by the clock. */
+	meddles = false;
+	config.hard.seconds = 1;
+	assert_int_equal(natmux_esp_sa_add(esp, 0, &config), 0);
+	meddles = true;
+	refused_n = 0;
+	natmux_esp_timeout(esp, 4000);
+	assert_int_equal(refused_n, 1);
+	meddles = false;
+	assert_int_equal(natmux_esp_sa_delete(esp, NATMUX_SA_IN, ESP_SPI, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +420,7 @@ int main(void)
 			test_first_packet_moves_no_pair_that_stays, begin, end),
 		cmocka_unit_test_setup_teardown(test_mark_changes_nothing_else, begin, end),
 		cmocka_unit_test_setup_teardown(test_dead_sa, begin, end),
+		cmocka_unit_test_setup_teardown(test_nobody_meddles, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

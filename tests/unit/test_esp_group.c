@@ -3,15 +3,10 @@
  * The planes of several workers as one: what is in which, what is listed and told once, limits that
  * count what all have sent, and numbers that nobody uses twice, with a thread in each plane.
  */
-#include "test.h"
+#include "esp_test.h"
 
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <natmux/error.h>
-#include <natmux/esp.h>
-
-#include "base/bytes.h"
 
 enum { PLANES = 4, SPI = 0x1000, REQID = 7, PACKET = 100, ROUNDS = 500, BATCH = 16 };
 
@@ -27,7 +22,6 @@ struct outlet {
 
 static struct natmux_esp *planes[PLANES];
 static struct outlet outlets[PLANES];
-static const uint8_t keymat[NATMUX_SUITE_KEY_MAX] = {1, 2, 3};
 
 static void keep_trains(void *user, const struct natmux_train *trains, size_t n)
 {
@@ -107,15 +101,9 @@ static struct natmux_sa_config sa_config(enum natmux_sa_direction direction, uin
 {
 	struct natmux_sa_config config;
 
-	natmux_sa_config_init(&config);
-	config.direction = direction;
+	esp_config(&config, direction, NATMUX_SUITE_AES128GCM16);
 	config.spi = spi;
-	config.suite = NATMUX_SUITE_AES128GCM16;
-	config.key = keymat;
-	config.key_len = natmux_suite_key_len(config.suite);
 	config.reqid = REQID;
-	config.path.local = (struct natmux_addr){.ip = {192, 0, 2, 1}, .port = 4500, .family = 4};
-	config.path.remote = (struct natmux_addr){.ip = {192, 0, 2, 2}, .port = 4500, .family = 4};
 	return config;
 }
 
@@ -126,22 +114,9 @@ static void add(enum natmux_sa_direction direction, uint32_t spi)
 	assert_int_equal(natmux_esp_sa_add(planes[0], 0, &config), 0);
 }
 
-static struct natmux_policy policy_to(const char *destination)
-{
-	struct natmux_policy policy = {
-		.action = NATMUX_POLICY_PROTECT,
-		.reqid = REQID,
-		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
-	};
-
-	assert_int_equal(natmux_prefix_parse("0.0.0.0/0", &policy.selector.source), 0);
-	assert_int_equal(natmux_prefix_parse(destination, &policy.selector.destination), 0);
-	return policy;
-}
-
 static void add_policy(void)
 {
-	struct natmux_policy policy = policy_to("10.0.0.0/8");
+	struct natmux_policy policy = esp_policy(REQID, "0.0.0.0/0", "10.0.0.0/8");
 
 	assert_int_equal(natmux_esp_policy_add(planes[0], &policy), 0);
 }
@@ -287,8 +262,9 @@ static void count_policy(void *user, const struct natmux_policy *policy)
 
 static void test_policies_are_in_each(void **state)
 {
-	struct natmux_policy first = policy_to("10.0.0.0/8"), second = policy_to("10.1.0.0/16"),
-			     third = policy_to("10.2.0.0/16");
+	struct natmux_policy first = esp_policy(REQID, "0.0.0.0/0", "10.0.0.0/8"),
+			     second = esp_policy(REQID, "0.0.0.0/0", "10.1.0.0/16"),
+			     third = esp_policy(REQID, "0.0.0.0/0", "10.2.0.0/16");
 	unsigned int n = 0;
 
 	(void)state;

@@ -3,90 +3,20 @@
  * What the outside sees and what fits it: DF, path MTUs, packets that are too big, TFC padding that gives
  * way, dummies, MSS. Ledger rows A7, A8, E9, E10, E22.
  */
-#include "test.h"
+#include "esp_plane_test.h"
 
-#include <stdbool.h>
-#include <natmux/error.h>
-#include <natmux/esp.h>
-#include <natmux/inner.h>
-
-#include "base/bytes.h"
-#include "esp_test.h"
-#include "tests/fakes/inner_packets.h"
-
-enum { REQID = 7, WIRE = 1 << 20 };
-
-static struct natmux_esp *a, *b;
 static struct natmux_sa_config out_config, in_config;
 static bool clamps_mss;
 static uint16_t path_mtu;
-static uint8_t wire[WIRE], delivered[70000];
-static struct natmux_train trains[256];
-static size_t trains_n, wire_len, delivered_n, delivered_len;
-static uint64_t drops[NATMUX_DROP_COUNT];
-
-static void keep_trains(void *user, const struct natmux_train *from, size_t n)
-{
-	(void)user;
-	for (size_t i = 0; i < n; i++) {
-		assert_in_range(from[i].len, 1, WIRE - wire_len);
-		trains[trains_n] = from[i];
-		memcpy(wire + wire_len, from[i].data, from[i].len);
-		trains[trains_n++].data = wire + wire_len;
-		wire_len += from[i].len;
-	}
-}
-
-static void keep_packet(void *user, const struct natmux_gathered *packet)
-{
-	(void)user;
-	delivered_n++;
-	delivered_len = 0;
-	for (uint32_t i = 0; i < packet->parts_len; i++) {
-		memcpy(delivered + delivered_len, packet->parts[i].data, packet->parts[i].len);
-		delivered_len += packet->parts[i].len;
-	}
-}
-
-static void keep_drop(void *user, enum natmux_drop drop, uint64_t n)
-{
-	(void)user;
-	drops[drop] += n;
-}
 
 static struct natmux_esp *make_plane(void)
 {
 	struct natmux_esp_config config;
-	struct natmux_esp *esp;
 
-	natmux_esp_config_init(&config);
-	config.random.fill = esp_fill;
-	config.send = keep_trains;
-	config.deliver = keep_packet;
-	config.drop = keep_drop;
+	plane_config(&config);
 	config.path_mtu = path_mtu;
 	config.clamps_mss = clamps_mss;
-	assert_int_equal(natmux_esp_new(&config, &esp), 0);
-	return esp;
-}
-
-static void add_policy(const char *prefix)
-{
-	struct natmux_policy policy = {
-		.action = NATMUX_POLICY_PROTECT,
-		.reqid = REQID,
-		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
-	};
-
-	assert_int_equal(natmux_prefix_parse(prefix, &policy.selector.source), 0);
-	assert_int_equal(natmux_prefix_parse(prefix, &policy.selector.destination), 0);
-	assert_int_equal(natmux_esp_policy_add(a, &policy), 0);
-}
-
-static void forget(void)
-{
-	trains_n = wire_len = delivered_n = delivered_len = 0;
-	memset(drops, 0, sizeof(drops));
+	return plane_new(&config);
 }
 
 static int setup(void **state)
@@ -107,14 +37,8 @@ static void start(void)
 	b = make_plane();
 	assert_int_equal(natmux_esp_sa_add(a, 0, &out_config), 0);
 	assert_int_equal(natmux_esp_sa_add(b, 0, &in_config), 0);
-	add_policy("0.0.0.0/0");
-	add_policy("::/0");
-}
-
-static void stop(void)
-{
-	natmux_esp_free(a);
-	natmux_esp_free(b);
+	add_policy(a, "0.0.0.0/0", "0.0.0.0/0");
+	add_policy(a, "::/0", "::/0");
 }
 
 /* A whole packet of `len` octets through A, at a time. */
@@ -254,6 +178,32 @@ static void test_path_mtu(void **state)
 	natmux_esp_set_path_mtu(a, 0, &other, UINT32_MAX);
 	natmux_esp_sas(a, show, NULL);
 	assert_int_equal(shown.path_mtu, 1500);
+	stop();
+}
+
+/* What nothing is sent to any more is forgotten as well, and not shown for ever. */
+static void test_path_mtu_is_forgotten(void **state)
+{
+	const uint64_t age = 600 * 1000;
+
+	(void)state;
+	start();
+	assert_int_equal(natmux_esp_next_deadline(a), UINT64_MAX);
+	natmux_esp_set_path_mtu(a, 1000, &out_config.path.remote, 1400);
+	assert_int_equal(natmux_esp_next_deadline(a), 1000 + age);
+	natmux_esp_timeout(a, 1000 + age - 1);
+	natmux_esp_sas(a, show, NULL);
+	assert_int_equal(shown.path_mtu, 1400);
+	/* Told again meanwhile: it counts from then on. */
+	natmux_esp_set_path_mtu(a, 5000, &out_config.path.remote, 1300);
+	natmux_esp_timeout(a, 1000 + age);
+	natmux_esp_sas(a, show, NULL);
+	assert_int_equal(shown.path_mtu, 1300);
+	assert_int_equal(natmux_esp_next_deadline(a), 5000 + age);
+	natmux_esp_timeout(a, 5000 + age);
+	natmux_esp_sas(a, show, NULL);
+	assert_int_equal(shown.path_mtu, 1500);
+	assert_int_equal(natmux_esp_next_deadline(a), UINT64_MAX);
 	stop();
 }
 
@@ -539,6 +489,7 @@ int main(void)
 		cmocka_unit_test_setup(test_df, setup),
 		cmocka_unit_test_setup(test_df_parts_trains, setup),
 		cmocka_unit_test_setup(test_path_mtu, setup),
+		cmocka_unit_test_setup(test_path_mtu_is_forgotten, setup),
 		cmocka_unit_test_setup(test_cut_outside, setup),
 		cmocka_unit_test_setup(test_cut_has_an_end, setup),
 		cmocka_unit_test_setup(test_super_packet_is_cut, setup),

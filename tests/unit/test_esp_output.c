@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packets that come one by one: sealed together, sent as trains, looked up once, never out of order. */
-#include "test.h"
+#include "esp_test.h"
 
-#include <sodium.h>
-#include <stdbool.h>
 #include <natmux/error.h>
-#include <natmux/esp.h>
-
-#include "base/bytes.h"
 #include <natmux/inner.h>
 
 enum { SPI = 0x1000, REQID = 7, OTHER = 8, LEN_MAX = 1400, PACKETS_MAX = 200, WIRE = 1 << 20 };
@@ -21,12 +16,6 @@ static uint64_t drops[NATMUX_DROP_COUNT], bypassed;
 static uint32_t delivered[PACKETS_MAX];
 static size_t delivered_n;
 static bool deletes_when_told;
-
-static void fill(void *user, void *buf, size_t len)
-{
-	(void)user;
-	memset(buf, 0x5a, len);
-}
 
 static void keep(void *user, const struct natmux_train *from, size_t n)
 {
@@ -77,7 +66,7 @@ static struct natmux_esp *make_plane(void)
 	struct natmux_esp *plane;
 
 	natmux_esp_config_init(&config);
-	config.random.fill = fill;
+	config.random.fill = esp_fill;
 	config.send = keep;
 	config.deliver = note_delivered;
 	config.bypass = count_bypassed;
@@ -87,38 +76,26 @@ static struct natmux_esp *make_plane(void)
 	return plane;
 }
 
-static const uint8_t keymat[NATMUX_SUITE_KEY_MAX] = {1, 2, 3};
-
 static void add_sa(struct natmux_esp *plane, enum natmux_sa_direction direction, uint32_t reqid,
 	uint64_t hard_packets)
 {
 	struct natmux_sa_config config;
 
-	natmux_sa_config_init(&config);
-	config.direction = direction;
+	esp_config(&config, direction, NATMUX_SUITE_AES128GCM16);
 	config.spi = SPI + reqid;
-	config.suite = NATMUX_SUITE_AES128GCM16;
-	config.key = keymat;
-	config.key_len = natmux_suite_key_len(config.suite);
 	config.reqid = reqid;
 	config.hard.packets = hard_packets;
-	config.path.local = (struct natmux_addr){.ip = {192, 0, 2, 1}, .port = 4500, .family = 4};
-	config.path.remote = (struct natmux_addr){.ip = {192, 0, 2, 2}, .port = 4500, .family = 4};
 	assert_int_equal(natmux_esp_sa_add(plane, 0, &config), 0);
 }
 
 static struct natmux_policy policy(
 	const char *destination, uint32_t priority, enum natmux_policy_action action)
 {
-	struct natmux_policy result = {
-		.priority = priority,
-		.action = action,
-		.reqid = action == NATMUX_POLICY_PROTECT ? REQID : 0,
-		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
-	};
+	struct natmux_policy result =
+		esp_policy(action == NATMUX_POLICY_PROTECT ? REQID : 0, "10.0.0.0/8", destination);
 
-	assert_int_equal(natmux_prefix_parse("10.0.0.0/8", &result.selector.source), 0);
-	assert_int_equal(natmux_prefix_parse(destination, &result.selector.destination), 0);
+	result.priority = priority;
+	result.action = action;
 	return result;
 }
 
@@ -396,7 +373,7 @@ static void test_the_newest_that_lives(void **state)
 	config.direction = NATMUX_SA_OUT;
 	config.spi = SPI + 99;
 	config.suite = NATMUX_SUITE_AES128GCM16;
-	config.key = keymat;
+	config.key = esp_keymat();
 	config.key_len = natmux_suite_key_len(config.suite);
 	config.reqid = REQID;
 	config.hard.packets = 1;

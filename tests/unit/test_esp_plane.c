@@ -1,123 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two planes back to back in memory: what goes into one comes out of the other. */
-#include "test.h"
-#include "can_lock.h"
+#include "esp_plane_test.h"
 
-#include <sodium.h>
-#include <stdbool.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <natmux/error.h>
-#include <natmux/esp.h>
+#include "can_lock.h"
 
-#include "base/bytes.h"
-#include <natmux/inner.h>
-#include "tests/fakes/inner_packets.h"
+enum { SPI_AB = 0x1000, SPI_BA = 0x2000 };
 
-enum { SPI_AB = 0x1000, SPI_BA = 0x2000, REQID = 7, WIRE = 1 << 20 };
-
-static struct natmux_esp *a, *b;
-static uint8_t wire[WIRE];
-static struct natmux_train trains[256];
-static size_t trains_n, wire_len;
-static uint8_t delivered[WIRE];
-static size_t delivered_n, delivered_len;
-static struct natmux_offload delivered_offload;
-static uint64_t drops[NATMUX_DROP_COUNT];
-static struct natmux_esp_event events[64];
-static size_t events_n;
 static uint16_t path_mtu = 1500;
-
-static void keep_trains(void *user, const struct natmux_train *from, size_t n)
-{
-	(void)user;
-	for (size_t i = 0; i < n; i++) {
-		trains[trains_n] = from[i];
-		memcpy(wire + wire_len, from[i].data, from[i].len);
-		trains[trains_n++].data = wire + wire_len;
-		wire_len += from[i].len;
-	}
-}
-
-static void keep_packet(void *user, const struct natmux_gathered *packet)
-{
-	(void)user;
-	delivered_n++;
-	delivered_len = 0;
-	delivered_offload = packet->offload;
-	for (uint32_t i = 0; i < packet->parts_len; i++) {
-		memcpy(delivered + delivered_len, packet->parts[i].data, packet->parts[i].len);
-		delivered_len += packet->parts[i].len;
-	}
-}
-
-static void keep_drop(void *user, enum natmux_drop drop, uint64_t n)
-{
-	(void)user;
-	drops[drop] += n;
-}
-
-static void keep_event(void *user, const struct natmux_esp_event *event)
-{
-	(void)user;
-	events[events_n++ % 64] = *event;
-}
-
-static void fill(void *user, void *buf, size_t len)
-{
-	(void)user;
-	memset(buf, 0x5a, len);
-}
 
 static struct natmux_esp *make_plane(void)
 {
 	struct natmux_esp_config config;
-	struct natmux_esp *esp;
 
-	natmux_esp_config_init(&config);
-	config.random.fill = fill;
-	config.send = keep_trains;
-	config.deliver = keep_packet;
-	config.drop = keep_drop;
-	config.event = keep_event;
+	plane_config(&config);
 	config.can_tcp = config.can_udp = true;
 	config.keepalive_ms = 20000;
 	config.path_mtu = path_mtu;
-	assert_int_equal(natmux_esp_new(&config, &esp), 0);
-	return esp;
-}
-
-static const uint8_t keymat[NATMUX_SUITE_KEY_MAX] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-
-static struct natmux_sa_config sa_config(enum natmux_sa_direction direction, uint32_t spi)
-{
-	struct natmux_sa_config config;
-
-	natmux_sa_config_init(&config);
-	config.direction = direction;
-	config.spi = spi;
-	config.suite = NATMUX_SUITE_AES128GCM16;
-	config.key = keymat;
-	config.key_len = natmux_suite_key_len(config.suite);
-	config.reqid = REQID;
-	config.path.local = (struct natmux_addr){.ip = {192, 0, 2, 1}, .port = 4500, .family = 4};
-	config.path.remote = (struct natmux_addr){.ip = {192, 0, 2, 2}, .port = 4500, .family = 4};
-	return config;
-}
-
-static void add_policy(struct natmux_esp *esp)
-{
-	struct natmux_policy policy = {
-		.action = NATMUX_POLICY_PROTECT,
-		.reqid = REQID,
-		.selector = {.source_ports = {0, 65535}, .destination_ports = {0, 65535}},
-	};
-
-	assert_int_equal(natmux_prefix_parse("10.0.0.0/8", &policy.selector.source), 0);
-	assert_int_equal(natmux_prefix_parse("10.2.0.0/16", &policy.selector.destination), 0);
-	assert_int_equal(natmux_esp_policy_add(esp, &policy), 0);
+	return plane_new(&config);
 }
 
 static void start(void)
@@ -125,21 +27,12 @@ static void start(void)
 	struct natmux_sa_config out = sa_config(NATMUX_SA_OUT, SPI_AB);
 	struct natmux_sa_config in = sa_config(NATMUX_SA_IN, SPI_AB);
 
-	assert_true(sodium_init() >= 0);
-	trains_n = wire_len = delivered_n = delivered_len = events_n = 0;
-	memset(drops, 0, sizeof(drops));
+	forget();
 	a = make_plane();
 	b = make_plane();
 	assert_int_equal(natmux_esp_sa_add(a, 0, &out), 0);
 	assert_int_equal(natmux_esp_sa_add(b, 0, &in), 0);
-	add_policy(a);
-}
-
-static void stop(void)
-{
-	natmux_esp_free(a);
-	natmux_esp_free(b);
-	natmux_esp_free(NULL);
+	add_policy(a, "10.0.0.0/8", "10.2.0.0/16");
 }
 
 /* An IPv4 UDP packet of `len` octets from 10.1.0.1 to 10.2.0.1; the checksums may be wrong. */
@@ -278,7 +171,7 @@ static void test_moving(void **state)
 	(void)state;
 	start();
 	assert_int_equal(natmux_esp_sa_add(b, 0, &back), 0);
-	add_policy(b);
+	add_policy(b, "10.0.0.0/8", "10.2.0.0/16");
 	make_udp(packet, sizeof(packet));
 	output(packet, sizeof(packet));
 	output(packet, sizeof(packet));
@@ -551,7 +444,7 @@ static int add_unlocked(void)
 	if (setrlimit(RLIMIT_MEMLOCK, &none) < 0 || (geteuid() == 0 && setuid(65534) < 0))
 		return 99;
 	natmux_esp_config_init(&config);
-	config.random.fill = fill;
+	config.random.fill = esp_fill;
 	config.send = keep_trains;
 	config.deliver = keep_packet;
 	config.log = (struct natmux_log){count_warning, &warnings, NATMUX_LOG_WARNING};

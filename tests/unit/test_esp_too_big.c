@@ -181,36 +181,44 @@ static void test_words6(void **state)
 	}
 }
 
-/* RFC 791 3.2: puts together what was cut; `offset` and `flags` are those that it had before. */
-static void check_pieces(const struct nm_inner_info *info, uint32_t mtu)
+/*
+ * RFC 791 3.2: puts together what was cut, as the receiver does; `copied` are the octets of options
+ * that each fragment has to have.
+ */
+static void check_pieces(
+	const struct nm_inner_info *info, uint32_t mtu, const uint8_t *copied, uint32_t copied_len)
 {
 	unsigned int before = nm_get16(packet + 6);
-	uint32_t at = 0, len, sum = 0, payload = (uint32_t)info->len - 20;
+	uint32_t at = 0, len, sum = 0, payload = (uint32_t)info->len - info->transport;
 	bool is_over = false;
 
 	while ((len = nm_fragment_next(packet, info, mtu, &at, piece)) > 0) {
 		unsigned int field = nm_get16(piece + 6);
 		uint32_t offset = ((field & 0x1fff) - (before & 0x1fff)) * 8;
+		uint32_t header = (piece[0] & 15u) * 4, carried = len - header;
 
 		assert_false(is_over);
-		assert_in_range(len, 21, mtu);
+		assert_int_equal(header, sum == 0 ? info->transport : 20 + copied_len);
+		assert_memory_equal(piece + 20, sum == 0 ? packet + 20 : copied, header - 20);
+		assert_in_range(len, header + 1, mtu);
 		assert_int_equal(nm_get16(piece + 2), len);
-		assert_int_equal(inner_sum(0, piece, 20), 0);
-		assert_memory_equal(piece, packet, 2);
+		assert_int_equal(inner_sum(0, piece, header), 0);
+		assert_int_equal(piece[0] >> 4, 4);
+		assert_int_equal(piece[1], packet[1]);
 		assert_memory_equal(piece + 4, packet + 4, 2);
 		assert_memory_equal(piece + 8, packet + 8, 2);
 		assert_memory_equal(piece + 12, packet + 12, 8);
 		assert_int_equal(offset, sum);
-		memcpy(whole + offset, piece + 20, len - 20);
-		sum += len - 20;
+		memcpy(whole + offset, piece + header, carried);
+		sum += carried;
 		is_over = sum == payload;
 		/* More fragments: of ours, or of whoever cut it before. */
 		assert_int_equal((field & INNER_MF) != 0, !is_over || (before & INNER_MF));
-		assert_int_equal(is_over || (len - 20) % 8 == 0, true);
+		assert_int_equal(is_over || carried % 8 == 0, true);
 	}
 	assert_true(is_over);
 	assert_int_equal(at, payload);
-	assert_memory_equal(whole, packet + 20, payload);
+	assert_memory_equal(whole, packet + info->transport, payload);
 }
 
 static void test_cutting(void **state)
@@ -229,8 +237,45 @@ static void test_cutting(void **state)
 				spec.payload_len = payload - (j % 2 ? 0 : 3);
 				spec.fragment = fragments[j];
 				build(&spec, &info);
-				check_pieces(&info, mtus[i]);
+				check_pieces(&info, mtus[i], NULL, 0);
 			}
+}
+
+/* RFC 791 3.1: which options go into every fragment stands in their first bit. */
+static void test_options(void **state)
+{
+	static const struct {
+		const char *what;
+		uint8_t options[40];
+		uint8_t len;
+		uint8_t copied[40];
+		uint8_t copied_len;
+	} kinds[] = {
+		{"router alert (RFC 2113)", {0x94, 4, 0, 0}, 4, {0x94, 4, 0, 0}, 4},
+		{"record route", {7, 7, 4, 0, 0, 0, 0, 0}, 8, {0}, 0},
+		{"both", {7, 7, 4, 0, 0, 0, 0, 1, 0x94, 4, 0, 0}, 12, {0x94, 4, 0, 0}, 4},
+		{"padded again", {1, 0x82, 3, 9, 1, 1, 1, 0}, 8, {0x82, 3, 9, 0}, 4},
+		{"behind the end", {0, 0x94, 4, 0, 0, 0, 0, 0}, 8, {0}, 0},
+		{"no length", {0x94, 4, 0, 0, 1, 1, 1, 0x82}, 8, {0x94, 4, 0, 0}, 4},
+		{"a length of 0", {0x94, 4, 0, 0, 0x82, 0, 1, 1}, 8, {0x94, 4, 0, 0}, 4},
+		{"of 1", {0x82, 1, 1, 1}, 4, {0}, 0},
+		{"beyond the header", {0x94, 4, 0, 0, 0x82, 5, 1, 1}, 8, {0x94, 4, 0, 0}, 4},
+		{"all there can be", {0x89, 39, 4}, 40, {0x89, 39, 4}, 40},
+	};
+	static const uint32_t mtus[] = {68, 69, 576, 1400};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		for (size_t j = 0; j < ARRAY_SIZE(mtus); j++) {
+			struct inner_spec spec = inner_spec(4, UDP);
+			struct nm_inner_info info;
+
+			spec.payload_len = 1500;
+			spec.ip_options = kinds[i].len;
+			build(&spec, &info);
+			memcpy(packet + 20, kinds[i].options, kinds[i].len);
+			check_pieces(&info, mtus[j], kinds[i].copied, kinds[i].copied_len);
+		}
 }
 
 static void test_what_is_not_cut(void **state)
@@ -244,10 +289,11 @@ static void test_what_is_not_cut(void **state)
 	assert_int_equal(nm_fragment_next(packet, &info, 27, &at, piece), 0);
 	at = (uint32_t)info.len - 20;
 	assert_int_equal(nm_fragment_next(packet, &info, 500, &at, piece), 0);
+	/* No room for the header and a block. */
 	at = 0;
 	spec.ip_options = 4;
 	build(&spec, &info);
-	assert_int_equal(nm_fragment_next(packet, &info, 500, &at, piece), 0);
+	assert_int_equal(nm_fragment_next(packet, &info, 31, &at, piece), 0);
 	assert_int_equal(at, 0);
 }
 
@@ -260,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_words4),
 		cmocka_unit_test(test_words6),
 		cmocka_unit_test(test_cutting),
+		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_what_is_not_cut),
 	};
 

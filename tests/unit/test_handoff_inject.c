@@ -5,6 +5,7 @@
 #include <natmux/error.h>
 #include "../fakes/fake_mux.h"
 #include "../fakes/fake_tun.h"
+#include "../fakes/inet_sum.h"
 #include "base/bytes.h"
 #include "bench/alloc.h"
 #include "dispatcher/handoff_inject.h"
@@ -67,8 +68,8 @@ static void test_ipv4(void **state)
 	assert_memory_equal(p + 12, "\xcb\x00\x71\x07\xc0\x00\x02\x01", 8);
 	assert_int_equal(nm_get16(p + 20), 31022);
 	assert_int_equal(nm_get16(p + 22), 4500);
-	assert_int_equal(fake_sum(p, 20, 0), 0xffff);
-	assert_int_equal(fake_sum(p + 20, 85, 17 + 85U + fake_sum(p + 12, 8, 0)), 0xffff);
+	assert_int_equal(inet_sum(p, 20, 0), 0xffff);
+	assert_int_equal(inet_sum(p + 20, 85, 17 + 85U + inet_sum(p + 12, 8, 0)), 0xffff);
 	stop();
 }
 
@@ -87,7 +88,7 @@ static void test_ipv6(void **state)
 	assert_int_equal(p[23], 7);
 	assert_int_equal(p[39], 1);
 	assert_int_equal(nm_get16(p + 40), 31022);
-	assert_int_equal(fake_sum(p + 40, 18, 17 + 18U + fake_sum(p + 8, 32, 0)), 0xffff);
+	assert_int_equal(inet_sum(p + 40, 18, 17 + 18U + inet_sum(p + 8, 32, 0)), 0xffff);
 	assert_int_equal(fake_mux_drops(&mux), 0);
 	stop();
 }

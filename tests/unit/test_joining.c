@@ -395,6 +395,14 @@ static void test_left_as_found(void **state)
 	nm_joining_leave(&joining, &answer);
 	assert_int_equal(answer.result, NM_JOINING_LEFT);
 	assert_int_equal(bind_beside(), -1);
+	/* Joined twice without leaving between: our own mark is not taken for the daemon's. */
+	for (int i = 0; i < 2; i++) {
+		join();
+		assert_int_equal(answer.result, NM_JOINING_JOINED);
+		close_joined();
+	}
+	nm_joining_leave(&joining, &answer);
+	assert_int_equal(bind_beside(), -1);
 	/* Nothing is joined: nothing to leave. */
 	nm_joining_leave(&joining, &answer);
 	assert_int_equal(answer.result, NM_JOINING_LEFT);
@@ -417,6 +425,46 @@ static void test_check(void **state)
 	nm_joining_check(&joining, &check);
 	assert_int_equal(check.result, NM_JOINING_CHANGED);
 	close(other);
+	nm_joining_check(&joining, &check);
+	assert_int_equal(check.result, NM_JOINING_SAME);
+	close_joined();
+}
+
+/* A socket of somebody else at another address; needs root. */
+static int bind_stranger(uint32_t offset)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET,
+		.sin_port = htons(config.port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK + offset)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	assert_int_equal(fchown(fd, 65534, (gid_t)-1), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	return fd;
+}
+
+/* Any user may bind the port at addresses that the daemon has left free: that stops nobody. */
+static void test_strangers(void **state)
+{
+	enum { STRANGERS = NM_JOINING_SEEN + 8 };
+	int strangers[STRANGERS];
+	struct nm_joining_answer check;
+
+	(void)state;
+	if (getuid() != 0) {
+		print_message("only root can make sockets of other users\n");
+		skip();
+	}
+	for (uint32_t i = 0; i < STRANGERS - 1; i++)
+		strangers[i] = bind_stranger(1 + i);
+	join();
+	assert_int_equal(answer.result, NM_JOINING_JOINED);
+	assert_int_equal(answer.pid, child);
+	strangers[STRANGERS - 1] = bind_stranger(STRANGERS);
+	nm_joining_check(&joining, &check);
+	assert_int_equal(check.result, NM_JOINING_SAME);
+	for (size_t i = 0; i < STRANGERS; i++)
+		close(strangers[i]);
 	nm_joining_check(&joining, &check);
 	assert_int_equal(check.result, NM_JOINING_SAME);
 	close_joined();
@@ -461,6 +509,7 @@ static void test_failing_calls(void **state)
 		fake_sys_fail(cases[i].call, 0, 1, cases[i].error);
 		join();
 		expect_refusal(cases[i].says);
+		assert_int_equal(bind_beside(), -1);
 	}
 	/* A trouble that is over is forgotten. */
 	(void)state;
@@ -549,6 +598,7 @@ int main(void)
 		TEST(test_end_is_seen),
 		TEST(test_left_as_found),
 		TEST(test_check),
+		TEST(test_strangers),
 		TEST(test_another_user),
 		TEST(test_no_proc),
 		TEST(test_failing_calls),

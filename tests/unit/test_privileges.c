@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What natmuxd needs, and that nothing of it is left after it was given up. */
-#include "test.h"
+#include "config_test.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,19 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <natmux/error.h>
-#include "daemon/config.h"
 #include "daemon/privileges.h"
-
-static struct nm_config *parse(const char *text)
-{
-	struct nm_config *config = NULL;
-	char message[NM_CONFIG_MESSAGE_SIZE];
-
-	if (nm_config_parse(
-		    "natmux.conf", text, strlen(text), NULL, &config, message, sizeof(message)) < 0)
-		fail_msg("%s", message);
-	return config;
-}
 
 static void test_needed(void **state)
 {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configurations into a real plane, and their differences: all of one, or nothing. */
-#include "test.h"
+#include "config_test.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/config.h"
 #include "daemon/sa_plane_move.h"
 #include "daemon/user_plane.h"
 #include "daemon/user_sa_plane.h"
@@ -72,17 +71,13 @@ static int read_key(const char *path, uint8_t *key, size_t len, char *message, s
 	return 0;
 }
 
-static struct nm_config *parse(const char *text)
+static struct nm_config *parse_sas(const char *text)
 {
 	static const struct nm_config_world world = {.read_key = read_key};
-	struct nm_config *config = NULL;
-	char message[NM_CONFIG_MESSAGE_SIZE], whole[4096];
+	char whole[4096];
 
 	snprintf(whole, sizeof(whole), "esp = user\nhandoff = none\n%s", text);
-	if (nm_config_parse("natmux.conf", whole, strlen(whole), &world, &config, message,
-		    sizeof(message)) < 0)
-		fail_msg("%s", message);
-	return config;
+	return parse_in(&world, whole);
 }
 
 static void make_plane(uint32_t sas_max, uint32_t policies_max)
@@ -144,8 +139,8 @@ static const char *show(void)
 
 static int change(const char *before_text, const char *after_text, char message[512])
 {
-	struct nm_config *before = before_text ? parse(before_text) : NULL;
-	struct nm_config *after = parse(after_text);
+	struct nm_config *before = before_text ? parse_sas(before_text) : NULL;
+	struct nm_config *after = parse_sas(after_text);
 	int err;
 
 	/* As they are in a running natmuxd: what was before has no keys any more. */
@@ -211,9 +206,9 @@ static void test_key_changes(void **state)
 {
 	uint64_t sequence;
 	struct natmux_sa_config config;
-	struct nm_config *first = parse(OUT("a", 256, "192.0.2.2", ""));
-	struct nm_config *again = parse(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
-	struct nm_config *other = parse(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
+	struct nm_config *first = parse_sas(OUT("a", 256, "192.0.2.2", ""));
+	struct nm_config *again = parse_sas(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
+	struct nm_config *other = parse_sas(OUT("a", 256, "192.0.2.2", "soft-bytes = 9\n"));
 	char message[512];
 
 	(void)state;
@@ -240,8 +235,8 @@ static void test_key_changes(void **state)
 /* What somebody else put into the plane stays, unless the file takes its place. */
 static void test_beside_others(void **state)
 {
-	struct nm_config *config =
-		parse(IN("x", 999, "") IN("y", 256, "") POLICY("z", 1, 8, "action = discard\n"));
+	struct nm_config *config = parse_sas(
+		IN("x", 999, "") IN("y", 256, "") POLICY("z", 1, 8, "action = discard\n"));
 	struct natmux_sa_config sa;
 	struct natmux_policy policy;
 	char message[512];
@@ -275,7 +270,7 @@ static void test_room(void **state)
 	static const char two[] = TWO IN("a", 256, "") IN("b", 257, "");
 	static const char other_two[] = TWO IN("a", 258, "") IN("b", 259, "");
 	static const char one[] = TWO IN("a", 258, "");
-	struct nm_config *foreign = parse(IN("x", 999, ""));
+	struct nm_config *foreign = parse_sas(IN("x", 999, ""));
 	struct natmux_sa_config sa;
 	char message[512];
 
@@ -343,12 +338,11 @@ static void test_any_failure(void **state)
 		/* sa_check was wrong: to be told all the same. */
 		{4, "natmux.conf:3: sa \"a\": the moon is full (nothing was changed)", 0},
 		{5,
-			"natmux.conf:9: sa \"b\": the moon is full (what stands before it has "
-			"changed, "
-			"and stays so)",
+			"natmux.conf:9: sa \"b\": the moon is full (SAs that were replaced or "
+			"removed before it stay so: 1; nothing else was changed)",
 			9},
 	};
-	struct nm_config *before = parse(before_text), *after = parse(after_text);
+	struct nm_config *before = parse_sas(before_text), *after = parse_sas(after_text);
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -374,6 +368,79 @@ static void test_any_failure(void **state)
 	}
 	nm_config_free(before);
 	nm_config_free(after);
+}
+
+/* SAs that were added go again; only what took another's place, or made room, cannot. */
+static void test_failure_is_undone(void **state)
+{
+#define A   IN("a", 256, "")
+#define B   IN("b", 257, "")
+#define C   IN("c", 258, "")
+#define OLD POLICY("p", 1, 8, "reqid = 7\n")
+#define NEW POLICY("p", 1, 8, "reqid = 8\n")
+	static const struct {
+		const char *before, *after;
+		uint32_t sas_max;
+		unsigned int call; /* that fails */
+		const char *rest;  /* of the message */
+		size_t sas;        /* afterwards */
+	} cases[] = {
+		{A, A B C, 4, 4, "(nothing was changed)", 1},
+		{A OLD, B C NEW, 4, 6, "(nothing was changed)", 1},
+		{A B, C IN("d", 259, ""), 2, 3, "stay so: 2; nothing else was changed)", 0},
+		{A, B IN("a", 256, "soft-bytes = 9\n") C, 4, 6, "stay so: 1; nothing else", 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_config *before = parse_sas(cases[i].before),
+				 *after = parse_sas(cases[i].after);
+		struct fake_sa_plane fake = {.sas_len = 0};
+		struct nm_sa_plane plane = fake_sa_plane(&fake);
+		char message[512];
+
+		assert_int_equal(
+			nm_sa_plane_apply(&plane, 4, NULL, before, message, sizeof(message)), 0);
+		fake.calls = 0;
+		fake.fail_at = cases[i].call;
+		fake.fail_with = NATMUX_ENOMEM;
+		assert_int_equal(nm_sa_plane_apply(&plane, cases[i].sas_max, before, after, message,
+					 sizeof(message)),
+			NATMUX_ENOMEM);
+		if (!strstr(message, cases[i].rest))
+			fail_msg("%zu: \"%s\" lacks \"%s\"", i, message, cases[i].rest);
+		assert_int_equal(fake.sas_len, cases[i].sas);
+		assert_int_equal(fake.policies_len, before->policies_len);
+		if (fake.policies_len > 0)
+			assert_int_equal(fake.policies[0].policy.reqid, 7);
+		nm_config_free(before);
+		nm_config_free(after);
+	}
+}
+
+/* A policy that changes is replaced, not deleted and added: in between there would be none. */
+static void test_policies_in_place(void **state)
+{
+	struct nm_config *before = parse_sas(POLICY("p", 1, 8, "reqid = 7\n"));
+	struct nm_config *after = parse_sas(POLICY("p", 1, 8, "reqid = 8\n"));
+	struct nm_config *elsewhere = parse_sas(POLICY("p", 2, 8, "reqid = 8\n"));
+	struct fake_sa_plane fake = {.can_replace = true};
+	struct nm_sa_plane plane = fake_sa_plane(&fake);
+	char message[512];
+
+	(void)state;
+	assert_int_equal(nm_sa_plane_apply(&plane, 4, NULL, before, message, sizeof(message)), 0);
+	assert_int_equal(nm_sa_plane_apply(&plane, 4, before, after, message, sizeof(message)), 0);
+	assert_int_equal(fake.policies_deleted, 0);
+	assert_int_equal(fake.policies_len, 1);
+	assert_int_equal(fake.policies[0].policy.reqid, 8);
+	assert_int_equal(
+		nm_sa_plane_apply(&plane, 4, after, elsewhere, message, sizeof(message)), 0);
+	assert_int_equal(fake.policies_deleted, 1);
+	assert_int_equal(fake.policies_len, 1);
+	nm_config_free(before);
+	nm_config_free(after);
+	nm_config_free(elsewhere);
 }
 
 /* A plane that says no more than an error is spoken for. */
@@ -430,7 +497,7 @@ static const char traveller[] =
 static struct nm_sa_plane depart(struct fake_sa_plane *fake)
 {
 	struct nm_sa_plane from = fake_sa_plane(fake);
-	struct nm_config *config = parse(traveller);
+	struct nm_config *config = parse_sas(traveller);
 	char message[512];
 
 	*fake = (struct fake_sa_plane){.sas_len = 0};
@@ -530,6 +597,8 @@ int main(void)
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_nothing_or_all),
 		cmocka_unit_test(test_any_failure),
+		cmocka_unit_test(test_failure_is_undone),
+		cmocka_unit_test(test_policies_in_place),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_move_fails),

@@ -69,7 +69,7 @@ static void add_done(int32_t error)
 
 static int decode(void)
 {
-	return nm_sock_diag_decode(reply, len, PORT, SEQUENCE, sockets, MAX, &found);
+	return nm_sock_diag_decode(reply, len, PORT, SEQUENCE, NULL, sockets, MAX, &found);
 }
 
 static void test_request(void **state)
@@ -194,6 +194,41 @@ static void test_full(void **state)
 	assert_int_equal(found, MAX);
 }
 
+/* Another user's sockets are passed over, however many they are. */
+static void test_of_a_user(void **state)
+{
+	struct answer answer = socket_answer(AF_INET);
+	const uint32_t uid = 7;
+
+	(void)state;
+	answer.msg.idiag_uid = 8;
+	for (int i = 0; i < 3 * MAX; i++)
+		add(SOCK_DIAG_BY_FAMILY, &answer, sizeof(answer.msg));
+	answer.msg.idiag_uid = uid;
+	add(SOCK_DIAG_BY_FAMILY, &answer, sizeof(answer.msg));
+	assert_int_equal(
+		nm_sock_diag_decode(reply, len, PORT, SEQUENCE, &uid, sockets, MAX, &found), 0);
+	assert_int_equal(found, 1);
+	assert_int_equal(sockets[0].uid, uid);
+}
+
+/* Sockets that came or went while the kernel was telling: what it told is no list. */
+static void test_interrupted(void **state)
+{
+	struct answer answer = socket_answer(AF_INET);
+	struct nlmsghdr header;
+
+	(void)state;
+	add(SOCK_DIAG_BY_FAMILY, &answer, sizeof(answer.msg));
+	memcpy(&header, reply, sizeof(header));
+	header.nlmsg_flags |= NLM_F_DUMP_INTR;
+	memcpy(reply, &header, sizeof(header));
+	errno = 0;
+	assert_int_equal(decode(), NATMUX_ESYSTEM);
+	assert_int_equal(errno, EINTR);
+	assert_int_equal(found, 0);
+}
+
 /* Every length but the whole ones is refused, and none is read beyond (valgrind, ASan). */
 static void test_truncated(void **state)
 {
@@ -210,7 +245,7 @@ static void test_truncated(void **state)
 		found = 0;
 		/* The padding at the end may be missing. */
 		assert_int_equal(
-			nm_sock_diag_decode(exact, len, PORT, SEQUENCE, sockets, MAX, &found),
+			nm_sock_diag_decode(exact, len, PORT, SEQUENCE, NULL, sockets, MAX, &found),
 			len < NLMSG_LENGTH(sizeof(answer)) ? NATMUX_EINVAL : 0);
 		test_free(exact);
 	}
@@ -249,7 +284,8 @@ static void test_stale_answer(void **state)
 
 	(void)state;
 	add(SOCK_DIAG_BY_FAMILY, &answer, sizeof(answer.msg));
-	assert_int_equal(nm_sock_diag_decode(reply, len, PORT, SEQUENCE + 1, sockets, MAX, &found),
+	assert_int_equal(
+		nm_sock_diag_decode(reply, len, PORT, SEQUENCE + 1, NULL, sockets, MAX, &found),
 		NATMUX_EINVAL);
 }
 
@@ -272,14 +308,19 @@ static void test_this_kernel(void **state)
 	int fd = bound(&port);
 
 	(void)state;
-	assert_int_equal(nm_sock_diag_list(&fake_sys, port, sockets, MAX, &found), 0);
+	assert_int_equal(nm_sock_diag_list(&fake_sys, port, getuid(), sockets, MAX, &found), 0);
 	assert_int_equal(found, 1);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(sockets[0].inode, st.st_ino);
 	assert_int_equal(sockets[0].uid, getuid());
 	assert_int_equal(sockets[0].local.port, port);
+	/* Of a user who has none, it names those that there are. */
+	found = 0;
+	assert_int_equal(nm_sock_diag_list(&fake_sys, port, getuid() + 1, sockets, MAX, &found), 0);
+	assert_int_equal(found, 1);
+	assert_int_equal(sockets[0].uid, getuid());
 	close(fd);
-	assert_int_equal(nm_sock_diag_list(&fake_sys, port, sockets, MAX, &found), 0);
+	assert_int_equal(nm_sock_diag_list(&fake_sys, port, getuid(), sockets, MAX, &found), 0);
 	assert_int_equal(found, 0);
 	assert_int_equal(fake_sys_open_fds(), 0);
 }
@@ -293,8 +334,8 @@ static void test_failing_calls(void **state)
 		setup(state);
 		found = 99;
 		fake_sys_fail(calls[i], 0, 1, EACCES);
-		assert_int_equal(
-			nm_sock_diag_list(&fake_sys, PORT, sockets, MAX, &found), NATMUX_ESYSTEM);
+		assert_int_equal(nm_sock_diag_list(&fake_sys, PORT, getuid(), sockets, MAX, &found),
+			NATMUX_ESYSTEM);
 		assert_int_equal(errno, EACCES);
 		assert_int_equal(found, 99);
 		assert_int_equal(fake_sys_open_fds(), 0);
@@ -302,7 +343,7 @@ static void test_failing_calls(void **state)
 	/* A signal is no failure. */
 	setup(state);
 	fake_sys_fail(FAKE_RECVMSG, 0, 2, EINTR);
-	assert_int_equal(nm_sock_diag_list(&fake_sys, 1, sockets, MAX, &found), 0);
+	assert_int_equal(nm_sock_diag_list(&fake_sys, 1, getuid(), sockets, MAX, &found), 0);
 }
 
 int main(void)
@@ -314,6 +355,8 @@ int main(void)
 		cmocka_unit_test_setup(test_passed_over, setup),
 		cmocka_unit_test_setup(test_errors, setup),
 		cmocka_unit_test_setup(test_full, setup),
+		cmocka_unit_test_setup(test_of_a_user, setup),
+		cmocka_unit_test_setup(test_interrupted, setup),
 		cmocka_unit_test_setup(test_truncated, setup),
 		cmocka_unit_test_setup(test_hostile_lengths, setup),
 		cmocka_unit_test_setup(test_stale_answer, setup),

@@ -103,9 +103,7 @@ static void test_old_servers_are_understood(void **state)
 	enum natmux_drop drop;
 
 	(void)state;
-	add(0, "a", "192.0.2.1:3478");
-	set_locals(0, "10.0.0.1:4500", NULL);
-	assert_true(output(0));
+	ask();
 	answer_begin(0x0101);
 	answer_mapped("198.51.100.7:61000", 0x0001);
 	answer_mapped("192.0.2.1:3478", 0x0004);
@@ -213,9 +211,7 @@ static void test_s5_other_messages_are_not_expected(void **state)
 	enum natmux_drop drop;
 
 	(void)state;
-	add(0, "a", "192.0.2.1:3478");
-	set_locals(0, "10.0.0.1:4500", NULL);
-	assert_true(output(0));
+	ask();
 	for (unsigned int type = 0; type < 0x10000; type++) {
 		answer_begin(type);
 		assert_int_equal(nm_stun_client_expects(client, &path, m.data, m.len),
@@ -268,9 +264,7 @@ static void test_s6_silence(void **state)
 static void test_lost_and_found(void **state)
 {
 	(void)state;
-	add(0, "a", "192.0.2.1:3478");
-	set_locals(0, "10.0.0.1:4500", NULL);
-	assert_true(output(0));
+	ask();
 	answered(10, "198.51.100.7:61000", NULL);
 	run_silent(10 + REFRESH_MS + LIFE_MS);
 	assert_int_equal(event.type, NATMUX_EVENT_SERVER_LOST);
@@ -337,9 +331,7 @@ static void test_s4_responses_that_fail(void **state)
 	static const unsigned int codes[] = {300, 400, 401, 420, 500, 699};
 
 	(void)state;
-	add(0, "a", "192.0.2.1:3478");
-	set_locals(0, "10.0.0.1:4500", NULL);
-	assert_true(output(0));
+	ask();
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
 		uint8_t value[4] = {0, 0, (uint8_t)(codes[i] / 100), (uint8_t)(codes[i] % 100)};
 
@@ -372,9 +364,7 @@ static void test_s8_optional_attributes_are_skipped(void **state)
 	enum natmux_drop drop;
 
 	(void)state;
-	add(0, "a", "192.0.2.1:3478");
-	set_locals(0, "10.0.0.1:4500", NULL);
-	assert_true(output(0));
+	ask();
 	answer_begin(0x0101);
 	raw_attr(&m, 0xffff, "whatever", 7);
 	answer_mapped("198.51.100.7:61000", 0x0020);
@@ -449,14 +439,10 @@ static void test_two_clients_side_by_side(void **state)
 
 	(void)state;
 	assert_int_equal(nm_stun_client_new(&fake_random, REFRESH_MS, &second), 0);
-	add(0, "a", "192.0.2.1:3478");
-	set_locals(0, "10.0.0.1:4500", NULL);
-	assert_true(output(0));
+	ask();
 	answer_begin(0x0101);
 	client = second;
-	add(0, "a", "192.0.2.1:3478");
-	set_locals(0, "10.0.0.1:4500", NULL);
-	assert_true(output(0));
+	ask();
 	assert_false(nm_stun_client_expects(second, &path, m.data, m.len));
 	assert_true(nm_stun_client_expects(first, &path, m.data, m.len));
 	nm_stun_client_free(second);

@@ -1,151 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The TUN device, in a network namespace of the test's own: addresses that work at once, packets
- * both ways with right checksums, super-packets, and every call failing in turn.
+ * Packets through the TUN device, in a network namespace of the test's own: both ways with right
+ * checksums, super-packets, and reading and writing failing in turn.
  */
-#include "test.h"
+#include "tun_test.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 #include <linux/if_tun.h>
-#include <net/if.h>
-#include <natmux/error.h>
-#include "base/bytes.h"
-#include "io/tun.h"
-#include "io/udp_socket.h"
 #include "tests/fakes/alloc_count.h"
-#include "tests/fakes/fake_sys.h"
 #include "tests/fakes/ip_link.h"
-#include "tests/fakes/log_tape.h"
-#include "tests/fakes/udp_peer.h"
-
-#define OWN4 "10.99.0.1"
-#define FAR4 "10.99.0.2"
-#define OWN6 "fd99::1"
-#define FAR6 "fd99::2"
-
-static struct log_tape tape;
-static bool has_v6;
-static uint8_t bytes[65536];
-
-static struct nm_tun_config config_all(void)
-{
-	struct nm_tun_config config = {
-		.sys = &fake_sys,
-		.log = log_tape(&tape),
-		.name = "test%d",
-		.ipv4 = {test_addr(OWN4), 24},
-		.mtu = 1400,
-		.use_super = true,
-	};
-
-	if (has_v6)
-		config.ipv6 = (struct nm_tun_address){test_addr(OWN6), 64};
-	return config;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (uint8_t)(i * 13 + i / 256);
-	fake_sys_reset();
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	assert_int_equal(fake_sys_maps(), 0);
-	assert_int_equal(fake_sys_open_fds(), 0);
-	return 0;
-}
-
-/* The Internet checksum's sum (RFC 1071), carried on from `sum`. */
-static uint32_t sum16(const uint8_t *data, size_t len, uint32_t sum)
-{
-	for (size_t i = 0; i + 1 < len; i += 2)
-		sum += nm_get16(data + i);
-	if (len % 2)
-		sum += (uint32_t)data[len - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
-/* Sum of the pseudo header of an IPv4 or IPv6 header at `ip`. */
-static uint32_t pseudo_sum(const uint8_t *ip, uint32_t udp_len)
-{
-	bool is_v6 = ip[0] >> 4 == 6;
-
-	return sum16(ip + (is_v6 ? 8 : 12), is_v6 ? 32 : 8, IPPROTO_UDP + udp_len);
-}
-
-/* Headers from the far side to ours; for a super-packet with the pseudo header's sum only. */
-static struct nm_packet packet_to(
-	const struct udp_peer *peer, const uint8_t *payload, uint32_t len, uint16_t segment)
-{
-	bool is_v6 = peer->addr.family == NATMUX_FAMILY_IPV6;
-	struct natmux_addr far = test_addr(is_v6 ? FAR6 : FAR4);
-	struct nm_packet packet = {
-		.header_len = is_v6 ? 48 : 28, .payload = payload, .len = len, .segment = segment};
-	uint8_t *ip = packet.header, *udp = ip + packet.header_len - 8;
-	uint32_t sum;
-
-	if (is_v6) {
-		ip[0] = 0x60;
-		nm_put16(ip + 4, (uint16_t)(len + 8));
-		ip[6] = IPPROTO_UDP;
-		ip[7] = 64;
-		memcpy(ip + 8, far.ip, 16);
-		memcpy(ip + 24, peer->addr.ip, 16);
-	} else {
-		ip[0] = 0x45;
-		nm_put16(ip + 2, (uint16_t)(len + 28));
-		ip[8] = 64;
-		ip[9] = IPPROTO_UDP;
-		memcpy(ip + 12, far.ip, 4);
-		memcpy(ip + 16, peer->addr.ip, 4);
-		nm_put16(ip + 10, (uint16_t)~sum16(ip, 20, 0));
-	}
-	nm_put16(udp, 4500);
-	nm_put16(udp + 2, peer->addr.port);
-	nm_put16(udp + 4, (uint16_t)(len + 8));
-	sum = pseudo_sum(ip, len + 8);
-	nm_put16(udp + 6,
-		segment ? (uint16_t)sum : (uint16_t)~sum16(payload, len, sum16(udp, 8, sum)));
-	return packet;
-}
-
-/* The kernel adds the route of an IPv6 address of its own a moment after the address. */
-static void await_ipv6(struct nm_tun *tun)
-{
-	struct udp_peer peer = udp_peer_open(OWN6);
-	struct nm_packet packet = packet_to(&peer, bytes, 1, 0);
-
-	for (int tries = 0; tries < 200 && udp_peer_is_empty(&peer); tries++) {
-		assert_int_equal(nm_tun_write(tun, &packet, 1), 1);
-		usleep(10000);
-	}
-	assert_false(udp_peer_is_empty(&peer));
-	udp_peer_close(&peer);
-}
-
-static struct nm_tun *open_tun(void)
-{
-	struct nm_tun_config config = config_all();
-	struct nm_tun *tun;
-
-	assert_int_equal(nm_tun_open(&config, &tun), 0);
-	if (has_v6)
-		await_ipv6(tun);
-	return tun;
-}
 
 static void expect(struct udp_peer *peer, const uint8_t *data, size_t len)
 {
@@ -169,9 +35,9 @@ static bool is_sound(const uint8_t *ip, size_t len, uint16_t port, const uint8_t
 		return false;
 	assert_int_equal(nm_get16(udp + 4), len - header);
 	if (header == 20)
-		assert_int_equal(sum16(ip, 20, 0), 0xffff);
+		assert_int_equal(inet_sum(ip, 20, 0), 0xffff);
 	assert_int_equal(
-		sum16(udp, len - header, pseudo_sum(ip, (uint32_t)(len - header))), 0xffff);
+		inet_sum(udp, len - header, pseudo_sum(ip, (uint32_t)(len - header))), 0xffff);
 	*payload = udp + 8;
 	return true;
 }
@@ -192,60 +58,6 @@ static size_t read_to_port(struct nm_tun *tun, uint16_t port, const uint8_t **pa
 	}
 	fail_msg("no packet to port %u", port);
 	return 0;
-}
-
-static void test_addresses_can_be_bound_at_once(void **state)
-{
-	struct nm_tun_config config = config_all();
-	struct ifreq ifr = {0};
-	struct udp_peer peer;
-	struct nm_tun *tun;
-
-	(void)state;
-	assert_int_equal(nm_tun_open(&config, &tun), 0);
-	if (has_v6) {
-		peer = udp_peer_open(OWN6);
-		udp_peer_close(&peer);
-	}
-	assert_int_equal(tape.lines, 0);
-	assert_true(strncmp(nm_tun_name(tun), "test", 4) == 0);
-	assert_null(strchr(nm_tun_name(tun), '%'));
-	peer = udp_peer_open(OWN4);
-	strncpy(ifr.ifr_name, nm_tun_name(tun), sizeof(ifr.ifr_name) - 1);
-	assert_int_equal(ioctl(peer.fd, SIOCGIFMTU, &ifr), 0);
-	assert_int_equal(ifr.ifr_mtu, 1400);
-	assert_int_equal(ioctl(peer.fd, SIOCGIFFLAGS, &ifr), 0);
-	assert_true(ifr.ifr_flags & IFF_UP);
-	udp_peer_close(&peer);
-	nm_tun_close(tun);
-	assert_false(udp_peer_binds(OWN4)); /* the device is gone */
-}
-
-/* Nothing but what somebody sends comes out: no router solicitations, no multicast reports. */
-static void test_is_quiet(void **state)
-{
-	struct nm_tun *tun = open_tun();
-	struct nm_tun_packet packets[8];
-	struct pollfd waiting = {.fd = nm_tun_fd(tun), .events = POLLIN};
-
-	(void)state;
-	assert_int_equal(poll(&waiting, 1, 1500), 0);
-	assert_int_equal(nm_tun_read(tun, packets, 8), 0);
-	nm_tun_close(tun);
-}
-
-/* A kernel that cannot be told to be quiet: a few packets more, no reason to give up. */
-static void test_quiet_refused(void **state)
-{
-	struct nm_tun_config config = config_all();
-	struct nm_tun *tun;
-
-	(void)state;
-	config.ipv6.ip.family = NATMUX_FAMILY_NONE;
-	fake_sys_fail(FAKE_SENDMSG, 0, 1, EAFNOSUPPORT);
-	assert_int_equal(nm_tun_open(&config, &tun), 0);
-	assert_int_equal(tape.lines, 0);
-	nm_tun_close(tun);
 }
 
 static void test_write(void **state)
@@ -396,121 +208,6 @@ static void test_read_many(void **state)
 	assert_int_equal(next, 200);
 	assert_true(nm_tun_status(tun)->read_packets >= 200);
 	udp_peer_close(&peer);
-	nm_tun_close(tun);
-}
-
-static void test_open_fails(void **state)
-{
-	static const struct {
-		unsigned long request; /* 0: `call` fails */
-		enum fake_call call;
-		unsigned int skip;
-		int error, result;
-		const char *said;
-	} cases[] = {
-		{0, FAKE_OPEN, 0, ENOENT, NATMUX_EUNSUPPORTED, "modprobe tun"},
-		{0, FAKE_OPEN, 0, ENXIO, NATMUX_EUNSUPPORTED, "modprobe tun"},
-		{0, FAKE_OPEN, 0, EACCES, NATMUX_EUNSUPPORTED, "open /dev/net/tun"},
-		{TUNSETIFF, 0, 0, EPERM, NATMUX_ESYSTEM, "CAP_NET_ADMIN"},
-		{TUNSETIFF, 0, 0, EBUSY, NATMUX_EEXISTS, "another program uses the device"},
-		{TUNSETIFF, 0, 0, EINVAL, NATMUX_ESYSTEM, "no TUN of this kind"},
-		{TUNSETOFFLOAD, 0, 0, EIO, NATMUX_ESYSTEM, "TUNSETOFFLOAD"},
-		{0, FAKE_SOCKET, 0, EMFILE, NATMUX_ESYSTEM, "socket"},
-		{0, FAKE_SOCKET, 2, EMFILE, NATMUX_ESYSTEM, "RTM_NEWADDR"},
-		{0, FAKE_SENDMSG, 1, EACCES, NATMUX_EUNSUPPORTED, "disable_ipv6"},
-		{0, FAKE_RECVMSG, 1, ENOBUFS, NATMUX_ENOMEM, "RTM_NEWADDR"},
-		{SIOCSIFADDR, 0, 0, EACCES, NATMUX_EUNSUPPORTED, "SIOCSIFADDR"},
-		{SIOCSIFNETMASK, 0, 0, EIO, NATMUX_ESYSTEM, "SIOCSIFNETMASK"},
-		{SIOCGIFINDEX, 0, 0, ENODEV, NATMUX_EUNSUPPORTED, "SIOCGIFINDEX"},
-		{SIOCSIFMTU, 0, 0, EIO, NATMUX_ESYSTEM, "SIOCSIFMTU"},
-		{SIOCGIFFLAGS, 0, 0, EIO, NATMUX_ESYSTEM, "SIOCGIFFLAGS"},
-		{SIOCSIFFLAGS, 0, 0, ENOBUFS, NATMUX_ENOMEM, "SIOCSIFFLAGS"},
-		{0, FAKE_MAP, 0, ENOMEM, NATMUX_ENOMEM, ""},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct nm_tun_config config = config_all();
-		struct nm_tun *tun = NULL;
-
-		if (!has_v6 && cases[i].skip > 0)
-			continue;
-		fake_sys_reset();
-		if (cases[i].request)
-			fake_sys_fail_ioctl(cases[i].request, cases[i].error);
-		else
-			fake_sys_fail(cases[i].call, cases[i].skip, 1, cases[i].error);
-		assert_int_equal(nm_tun_open(&config, &tun), cases[i].result);
-		assert_null(tun);
-		assert_true(log_tape_has(&tape, cases[i].said));
-		assert_true(tape.lines <= 1);
-		assert_int_equal(fake_sys_maps(), 0);
-		assert_int_equal(fake_sys_open_fds(), 0);
-	}
-}
-
-static void test_bad_config(void **state)
-{
-	struct nm_tun_config good = config_all(), bad[9];
-	struct nm_tun *tun = NULL;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		bad[i] = good;
-	bad[0].name = NULL;
-	bad[1].name = "";
-	bad[2].name = "a-name-of-sixteen";
-	bad[3].ipv4.bits = 33;
-	bad[4].ipv4.ip = test_addr("::1");
-	bad[5].ipv6 = (struct nm_tun_address){test_addr("fd99::1"), 129};
-	bad[6].ipv6 = (struct nm_tun_address){test_addr("fd99::1"), 64};
-	bad[6].mtu = 1279;
-	bad[7].mtu = 65536;
-	bad[8].ipv6.ip.family = NATMUX_FAMILY_NONE;
-	bad[8].mtu = 67;
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(nm_tun_open(&bad[i], &tun), NATMUX_EINVAL);
-	assert_null(tun);
-	assert_int_equal(fake_sys_calls(FAKE_OPEN), 0);
-	nm_tun_close(NULL);
-}
-
-/* Every prefix length is one; no address at all is fine too. */
-static void test_prefixes(void **state)
-{
-	static const uint8_t bits[] = {0, 1, 8, 31, 32};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(bits); i++) {
-		struct nm_tun_config config = config_all();
-		struct nm_tun *tun;
-		struct udp_peer peer;
-
-		config.ipv4.bits = bits[i];
-		config.ipv6.bits = (uint8_t)(bits[i] * 4);
-		assert_int_equal(nm_tun_open(&config, &tun), 0);
-		peer = udp_peer_open(OWN4);
-		udp_peer_close(&peer);
-		nm_tun_close(tun);
-		config.ipv4.ip.family = config.ipv6.ip.family = NATMUX_FAMILY_NONE;
-		assert_int_equal(nm_tun_open(&config, &tun), 0);
-		nm_tun_close(tun);
-	}
-}
-
-static void test_name_in_use(void **state)
-{
-	struct nm_tun *tun = open_tun(), *second = NULL;
-	struct nm_tun_config config = config_all();
-
-	(void)state;
-	config.name = nm_tun_name(tun);
-	assert_int_equal(nm_tun_open(&config, &second), NATMUX_EEXISTS);
-	assert_null(second);
-	assert_true(log_tape_has(&tape, "Device or resource busy"));
-	config.name = "lo";
-	assert_int_equal(nm_tun_open(&config, &second), NATMUX_ESYSTEM);
-	assert_true(log_tape_has(&tape, "no TUN of this kind"));
 	nm_tun_close(tun);
 }
 
@@ -671,33 +368,14 @@ static void test_udp_train_above_mtu(void **state)
 	nm_tun_close(tun);
 }
 
-/* UDP_SEGMENT is proved over the loopback device, which a new namespace has switched off. */
-static bool set_loopback_up(void)
-{
-	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool is_up = fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &ifr) == 0;
-
-	close(fd);
-	return is_up;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_addresses_can_be_bound_at_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_is_quiet, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_quiet_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_super, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_of_a_train, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_many, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_open_fails, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_bad_config, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_prefixes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_name_in_use, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_without_super, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_fails, setup, teardown),

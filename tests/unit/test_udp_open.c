@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening a UDP socket: what it is set to, and what is said when the kernel refuses. */
-#include "test.h"
+#include "udp_test.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,13 +8,6 @@
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <natmux/error.h>
-#include "io/udp_socket.h"
-#include "tests/fakes/fake_sys.h"
-#include "tests/fakes/log_tape.h"
-#include "tests/fakes/udp_peer.h"
-
-static struct log_tape tape;
-static struct nm_udp_batch *batch;
 
 static struct nm_udp_config config_all(void)
 {
@@ -29,13 +22,6 @@ static struct nm_udp_config config_all(void)
 	};
 }
 
-static int open_at(const struct nm_udp_config *config, const char *ip, struct nm_udp **udp)
-{
-	struct natmux_addr local = test_addr(ip);
-
-	return nm_udp_open(config, &local, batch, udp);
-}
-
 static int option_of(const struct nm_udp *udp, int level, int name)
 {
 	int value = -1;
@@ -43,22 +29,6 @@ static int option_of(const struct nm_udp *udp, int level, int name)
 
 	assert_int_equal(getsockopt(nm_udp_fd(udp), level, name, &value, &len), 0);
 	return value;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	fake_sys_reset();
-	return nm_udp_batch_new(&fake_sys, &batch);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	nm_udp_batch_free(batch);
-	assert_int_equal(fake_sys_maps(), 0);
-	assert_int_equal(fake_sys_open_fds(), 0);
-	return 0;
 }
 
 static void test_options_ipv4(void **state)
@@ -190,6 +160,73 @@ static void test_offloads_refused(void **state)
 }
 
 static struct nm_sys lying; /* the kernel's calls, but for one */
+
+/* Which options of UDP were set, in what order; the kernel may have none of them. */
+static char said[128];
+static unsigned int refuse_nth; /* 0: none */
+
+static int note_udp_option(int fd, int level, int name, const void *value, socklen_t len)
+{
+	size_t at = strlen(said);
+	int number = 0;
+
+	if (level != IPPROTO_UDP || len != sizeof(number))
+		return fake_sys.setsockopt(fd, level, name, value, len);
+	if (refuse_nth > 0 && --refuse_nth == 0) {
+		errno = ENOPROTOOPT;
+		return -1;
+	}
+	memcpy(&number, value, sizeof(number));
+	snprintf(said + at, sizeof(said) - at, "%s=%d ", name == UDP_GRO ? "gro" : "encap", number);
+	return 0;
+}
+
+/* Both sockets of a group end without UDP_GRO, one with and one without UDP_ENCAP. */
+static void test_esp_gro(void **state)
+{
+	static const struct {
+		bool encap, use_esp_gro;
+		unsigned int refuse_nth;
+		bool opens, has_esp_gro;
+		const char *said;
+	} cases[] = {
+		{true, true, 0, true, true, "encap=2 gro=1 gro=0 "},
+		{false, true, 0, true, true, "encap=2 gro=1 gro=0 encap=0 "},
+		{true, false, 0, true, false, "encap=2 "},
+		{false, false, 0, true, false, ""},
+		/* no UDP_GRO: the plain socket must not keep UDP_ENCAP */
+		{true, true, 2, true, false, "encap=2 "},
+		{false, true, 2, true, false, "encap=2 encap=0 "},
+		/* what cannot be undone would lose STUN */
+		{false, true, 1, false, false, ""},
+		{true, true, 3, false, false, "encap=2 gro=1 "},
+		{false, true, 3, false, false, "encap=2 gro=1 "},
+		{false, true, 4, false, false, "encap=2 gro=1 gro=0 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_udp_config config = config_all();
+		struct nm_udp *udp = NULL;
+
+		lying = fake_sys;
+		lying.setsockopt = note_udp_option;
+		config.sys = &lying;
+		config.use_gro = config.use_gso = false;
+		config.encap = cases[i].encap;
+		config.use_esp_gro = cases[i].use_esp_gro;
+		refuse_nth = cases[i].refuse_nth;
+		said[0] = '\0';
+		assert_int_equal(open_at(&config, "127.0.0.1", &udp) == 0, cases[i].opens);
+		assert_string_equal(said, cases[i].said);
+		if (udp) {
+			assert_int_equal(nm_udp_status(udp)->has_esp_gro, cases[i].has_esp_gro);
+			assert_false(nm_udp_status(udp)->has_gro);
+		}
+		nm_udp_close(udp);
+		assert_int_equal(fake_sys_open_fds(), 0);
+	}
+}
 
 static ssize_t receive_spoilt(int fd, struct msghdr *msg, int flags)
 {
@@ -532,6 +569,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			test_offloads_switched_at_run_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_offloads_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_esp_gro, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Receiving trains: over the loopback from a plain socket, and with a kernel that fails. */
-#include "test.h"
+#include "udp_test.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -11,14 +11,9 @@
 #include <natmux/error.h>
 #include "io/udp_batch.h"
 #include "tests/fakes/alloc_count.h"
-#include "tests/fakes/fake_sys.h"
-#include "tests/fakes/log_tape.h"
-#include "tests/fakes/udp_peer.h"
 
 enum { MAX = 64, FLOOD = 300 };
 
-static struct log_tape tape;
-static struct nm_udp_batch *batch;
 static uint8_t bytes[65536];
 
 static struct nm_udp *open_with(const char *ip, bool use_gro)
@@ -27,13 +22,8 @@ static struct nm_udp *open_with(const char *ip, bool use_gro)
 		.log = log_tape(&tape),
 		.receive_buffer = 4 << 20,
 		.use_gro = use_gro};
-	struct natmux_addr local = test_addr(ip);
-	struct nm_udp *udp;
 
-	assert_int_equal(nm_udp_open(&config, &local, batch, &udp), 0);
-	fake_sys_reset();
-	log_tape_clear(&tape);
-	return udp;
+	return open_quiet(&config, ip);
 }
 
 /* Where a peer reaches the socket: its port at `ip`. */
@@ -45,22 +35,11 @@ static struct natmux_addr target(const struct nm_udp *udp, const char *ip)
 	return addr;
 }
 
-static int setup(void **state)
+static int setup_bytes(void **state)
 {
-	(void)state;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(i * 7 + i / 256);
-	return nm_udp_batch_new(&fake_sys, &batch);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	fake_sys_reset();
-	nm_udp_batch_free(batch);
-	assert_int_equal(fake_sys_maps(), 0);
-	assert_int_equal(fake_sys_open_fds(), 0);
-	return 0;
+	return setup(state);
 }
 
 static void test_one_datagram(void **state)
@@ -533,21 +512,22 @@ static void test_allocates_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_one_datagram, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_train, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_local_address, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_order_and_small_max, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_memory_in_use, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_offer_follows_size, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_overflow_is_counted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_overflow_of_old_kernels, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_calls_that_fail, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_errors_are_told_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_truncated_is_counted, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_odd_control_messages, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_broken_train, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_batch_is_shared, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_one_datagram, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_train, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_local_address, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_order_and_small_max, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_memory_in_use, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_offer_follows_size, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_overflow_is_counted, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_overflow_of_old_kernels, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_calls_that_fail, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_errors_are_told_once, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_truncated_is_counted, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_odd_control_messages, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_broken_train, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_batch_is_shared, setup_bytes, teardown),
+		cmocka_unit_test_setup_teardown(test_allocates_nothing, setup_bytes, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The plane on a real loop, behind a real mux, with a made-up device: both ways, and their troubles. */
-#include "test.h"
+#include "config_test.h"
 
 #include <sodium.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <natmux/error.h>
 #include "base/bytes.h"
-#include "daemon/config.h"
 #include "daemon/user_plane.h"
 #include "tests/fakes/fake_inner_tun.h"
 
@@ -37,17 +36,13 @@ static const char base[] = "esp = user\nhandoff = none\n"
 			   "key-file = /k\nreqid = 1 }\n"
 			   "policy p { reqid = 1\npriority = 5\nselector = \"dst 10.0.0.0/8\" }\n";
 
-static struct nm_config *parse(const char *more)
+static struct nm_config *parse_with(const char *more)
 {
 	static const struct nm_config_world world = {.read_key = read_key};
-	struct nm_config *config = NULL;
-	char message[NM_CONFIG_MESSAGE_SIZE], text[2048];
+	char text[2048];
 
 	snprintf(text, sizeof(text), "%s%s", base, more);
-	if (nm_config_parse("natmux.conf", text, strlen(text), &world, &config, message,
-		    sizeof(message)) < 0)
-		fail_msg("%s", message);
-	return config;
+	return parse_in(&world, text);
 }
 
 static void keep_sent(void *user, const struct natmux_train *trains, size_t n)
@@ -82,7 +77,7 @@ static int open_plane(const char *more)
 	assert_int_equal(uv_loop_init(&loop), 0);
 	assert_int_equal(natmux_mux_new(&mux_config, &random, &mux), 0);
 	sent_n = events_n = 0;
-	setup.config = parse(more);
+	setup.config = parse_with(more);
 	setup.mux = mux;
 	err = nm_user_plane_open(&setup, &plane);
 	for (size_t i = 0; i < setup.config->sas_len && err == 0; i++)
@@ -315,12 +310,13 @@ static void test_bypass(void **state)
 /* The plane's clock is the loop's, and a reload sets it anew. */
 static void test_clock(void **state)
 {
-	struct nm_config *before = parse("");
+	struct nm_config *before = parse_with("");
 	struct nm_config *after =
-		parse("sa late { direction = in\nspi = 0x2000\nsuite = aes128gcm16\n"
-		      "key-file = /k\nsoft-seconds = 1\nhard-seconds = 2 }");
-	struct nm_config *bad = parse("sa a { direction = in\nspi = 0x3000\nsuite = aes128gcm16\n"
-				      "key-file = /k }");
+		parse_with("sa late { direction = in\nspi = 0x2000\nsuite = aes128gcm16\n"
+			   "key-file = /k\nsoft-seconds = 1\nhard-seconds = 2 }");
+	struct nm_config *bad =
+		parse_with("sa a { direction = in\nspi = 0x3000\nsuite = aes128gcm16\n"
+			   "key-file = /k }");
 	char message[NM_CONFIG_MESSAGE_SIZE];
 
 	(void)state;

@@ -68,11 +68,18 @@ check_lines() {
 	fi
 }
 
+# locked DIR COMMAND...: with a build directory to itself, for other stages may use it, too.
+locked() {
+	mkdir -p "$1" && (flock 9 && "${@:2}" 9<&-) 9<"$1"
+}
+
 # setup_build DIR OPTION...: configures once; meson itself notices what changes later.
 setup_build() {
-	local dir=$1
-	shift
-	[ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" -Dwerror=true -Dauto_features=enabled
+	locked "$1" setup_once "$@"
+}
+
+setup_once() {
+	[ -f "$1/build.ninja" ] || meson setup "$@" -Dwerror=true -Dauto_features=enabled
 }
 
 setup_gcc() {
@@ -96,7 +103,7 @@ compile() {
 
 	shift
 	log=$logs/$stage/ninja.log
-	ninja -k 0 -C "$dir" "$@" >"$log" 2>&1 && cat "$log" && return
+	locked "$dir" ninja -k 0 -C "$dir" "$@" >"$log" 2>&1 && cat "$log" && return
 	cat "$log"
 	printf '\nin short:\n'
 	grep -E ': (fatal )?(error|warning):|undefined reference|^FAILED' "$log" | sort -u
@@ -194,8 +201,8 @@ stage_uml() {
 	local name
 
 	check configure setup_gcc && check build compile build || return
-	for name in esp_kernel esp_live xfrm kernel_plane kernel_life kernel_move steering fallback join \
-		bench_kernel; do
+	for name in esp_kernel esp_live xfrm kernel_plane kernel_life kernel_move steering esp_gro fallback \
+		join bench_kernel; do
 		check_lines $name tests/uml/$name.sh build
 	done
 }

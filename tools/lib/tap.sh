@@ -48,6 +48,19 @@ tap_fails() {
 	fi
 }
 
+# tap_refused WHAT REASON COMMAND...: one check that something does not work, and says why.
+tap_refused() {
+	local what=$1 reason=$2 said
+	shift 2
+	if said=$("$@" 2>&1); then
+		tap_not_ok "$what: it is not refused"
+	elif [[ $said != *"$reason"* ]]; then
+		tap_not_ok "$what: no \"$reason\" in \"$said\""
+	else
+		tap_ok "$what"
+	fi
+}
+
 # tap_is WHAT GOT OPERATOR WANTED: one number held against another with an operator of test (-ge);
 # both are shown when it is wrong.
 tap_is() {
@@ -64,6 +77,18 @@ tap_has() {
 		tap_ok "$1"
 	else
 		tap_not_ok "$1: no \"$3\" in ${2##*/}"
+	fi
+}
+
+# tap_lacks WHAT FILE PATTERN: whether no line of a file, which has to be there, is so: an extended
+# regular expression.
+tap_lacks() {
+	local status=0
+	grep -qE -- "$3" "$2" || status=$?
+	if ((status == 1)); then
+		tap_ok "$1"
+	else
+		tap_not_ok "$1: \"$3\" in ${2##*/}, or no such file"
 	fi
 }
 
