@@ -68,6 +68,7 @@ struct nm_doctor_facts {
 	bool has_tun;     /* an interface with the name in `tun` is there */
 	bool has_xfrm;    /* /proc/net/xfrm_stat */
 	char blacklisted_esp4[96], blacklisted_esp6[96]; /* "file:line", or "" */
+	char gro_lists[96]; /* devices that make lists of all datagrams: "eth0, eth1" */
 
 	struct nm_doctor_probe bind4, bind6;     /* `port` on all addresses of a family */
 	struct nm_doctor_probe gro, gso;         /* UDP_GRO, UDP_SEGMENT */
@@ -116,6 +117,7 @@ void nm_doctor_read_files(struct nm_doctor_facts *facts, const char *root);
 
 /* Tries the kernel's features on sockets and devices that are gone afterwards. */
 void nm_doctor_probe(struct nm_doctor_facts *facts);
+void nm_doctor_probe_devices(struct nm_doctor_facts *facts); /* a part of it */
 
 /* Judges, changes nothing. */
 void nm_doctor_judge(const struct nm_doctor_facts *facts, struct nm_doctor_report *report);

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +22,10 @@
 #include "io/process.h"
 #include "io/sock_diag.h"
 #include "io/udp_socket.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 enum { HOLDERS_MAX = 128 };
 
@@ -167,12 +173,12 @@ static int mark(struct nm_joining *joining, int pidfd, int fd, const struct nm_p
 	return error;
 }
 
-static bool is_shared(struct nm_joining *joining, int fd)
+static bool is_on(struct nm_joining *joining, int fd, int level, int name)
 {
 	socklen_t len = sizeof(int);
 	int value = 0;
 
-	return joining->sys->getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &len) == 0 && value;
+	return joining->sys->getsockopt(fd, level, name, &value, &len) == 0 && value != 0;
 }
 
 /*
@@ -195,7 +201,10 @@ static int inspect(struct nm_joining *joining, const struct look *look, size_t p
 		return -1;
 	joining->theirs[part] = *socket;
 	joining->their_fds[part] = of->fd;
-	joining->is_marked[part] = !is_shared(joining, copy);
+	joining->is_marked[part] = !is_on(joining, copy, SOL_SOCKET, SO_REUSEPORT);
+	/* Not ours to switch off: it changes what the daemon reads. */
+	if (is_on(joining, copy, IPPROTO_UDP, UDP_GRO))
+		answer->with_gro++;
 	if (nm_port_socket_takes_ipv4(socket))
 		error = nm_steering_attach(joining->sys, copy, tun);
 	if (error < 0)

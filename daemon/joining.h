@@ -30,6 +30,7 @@ struct nm_joining_answer {
 	int pid; /* of the daemon, and its name: with JOINED */
 	uint32_t uid;
 	uint32_t sockets_n;
+	uint32_t with_gro; /* of the daemon's sockets, how many ask for UDP_GRO */
 	char name[NM_PORT_NAME_SIZE];
 	char why[NM_HOLDER_TEXT];
 };

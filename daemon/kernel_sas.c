@@ -80,9 +80,9 @@ static int write_state(
 	int err = nm_kernel_ask(
 		kernel->config.ask, nm_xfrm_state_add(state, &message), &message, NULL, answer);
 
-	if (err != NATMUX_EINVAL || state->keepalive_s == 0)
+	if (err != NATMUX_EINVAL || state->direction == 0)
 		return err;
-	/* It may be the keepalives that the kernel does not want: then they are ours. */
+	/* It may be what is new that the kernel does not want: then keepalives are ours. */
 	state->keepalive_s = 0;
 	state->direction = 0;
 	return nm_kernel_ask(

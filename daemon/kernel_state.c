@@ -63,7 +63,14 @@ static int set_offload(const struct nm_kernel *kernel, const struct nm_sa_order 
 	return 0;
 }
 
-/* A kernel that sends keepalives sends them for outbound states that are said to be such. */
+/* A kernel that knows directions counts packets that come to an SA the wrong way (Linux 6.10). */
+static void set_direction(const struct nm_kernel *kernel, bool is_out, struct nm_xfrm_state *state)
+{
+	if (kernel->config.features.has[NM_XFRM_FEATURE_DIRECTION])
+		state->direction = is_out ? NM_XFRM_SA_DIR_OUT : NM_XFRM_SA_DIR_IN;
+}
+
+/* A kernel that sends keepalives (6.11) sends them for outbound states that are said to be such. */
 static void set_keepalive(const struct nm_kernel *kernel, struct nm_xfrm_state *state)
 {
 	if (!kernel->config.features.has[NM_XFRM_FEATURE_KEEPALIVE] ||
@@ -98,6 +105,7 @@ int nm_kernel_make_state(const struct nm_kernel *kernel, const struct nm_sa_orde
 	state->mark = mark_of(&order->kernel.mark);
 	state->output_mark = mark_of(&order->kernel.output_mark);
 	state->if_id = order->kernel.if_id;
+	set_direction(kernel, config.direction == NATMUX_SA_OUT, state);
 	if (config.direction == NATMUX_SA_OUT)
 		set_keepalive(kernel, state);
 	else if (kernel->config.features.has[NM_XFRM_FEATURE_MAPPING_THRESHOLD])

@@ -77,16 +77,19 @@ static void set_path(const struct natmux_sa_config *config, struct nm_xfrm_state
 
 static void set_flags(const struct natmux_sa_config *config, struct nm_xfrm_state *state)
 {
+	/* What is about the outer header that is made; inbound, Linux 6.10 refuses it. */
+	bool is_out = config->direction == NATMUX_SA_OUT;
+
 	if (config->no_ecn)
 		state->flags |= XFRM_STATE_NOECN;
-	if (config->df == NATMUX_DF_CLEAR)
+	if (is_out && config->df == NATMUX_DF_CLEAR)
 		state->flags |= XFRM_STATE_NOPMTUDISC;
 	if (config->has_esn)
 		state->flags |= XFRM_STATE_ESN;
 	/* Inner packets of both families (RFC 4301 5.1.2), but where the selector says one. */
 	if (config->mode == NATMUX_SA_TUNNEL && config->selectors_len == 0)
 		state->flags |= XFRM_STATE_AF_UNSPEC;
-	if (config->dscp == 0)
+	if (is_out && config->dscp == 0)
 		state->extra_flags |= XFRM_SA_XFLAG_DONT_ENCAP_DSCP;
 }
 

@@ -18,11 +18,13 @@ datagrams=$tests/tools/datagrams.py
 . "$top/tools/lib/tap.sh"
 
 # guest_enter SECONDS: where the machine's kernel has no ESP the whole script is run again under User-Mode
-# Linux, whatever the kernel under another one with NATMUX_GUEST=qemu. For after tap_begin and lab_ns pub.
+# Linux, whatever the kernel under another one with NATMUX_GUEST=qemu, which may take twice as long. For
+# after tap_begin and lab_ns pub.
 guest_enter() {
-	[[ -n ${NATMUX_GUEST:-} ]] || ! lab_kernel_has_esp || return 0
-	echo "# under the kernel of tests/${NATMUX_GUEST:=uml}/run.sh"
+	[[ ${NATMUX_GUEST:=$(lab_kernel_has_esp || echo uml)} && $NATMUX_GUEST != inside ]] || return 0
+	echo "# under the kernel of tests/$NATMUX_GUEST/run.sh"
 	lab_down
 	trap - EXIT
+	[[ $NATMUX_GUEST != qemu ]] || set -- $(($1 * 2))
 	exec "$tests/$NATMUX_GUEST/run.sh" "$1" bash "$(realpath -- "$0")" "$NATMUX_BUILD"
 }

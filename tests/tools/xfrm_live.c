@@ -21,6 +21,7 @@
 static struct nm_netlink *netlink;
 static struct nm_xfrm_session *session;
 static struct nm_xfrm_answer last;
+static struct nm_xfrm_features kernel;
 static uint8_t key[NATMUX_SUITE_KEY_MAX];
 static unsigned int failures;
 
@@ -105,6 +106,9 @@ static void on_resync(void *user, enum nm_xfrm_resync what, const struct nm_xfrm
 {
 	(void)user;
 	(void)answer;
+	/* A full socket can lose something while it is asked: then all is told from the beginning. */
+	if (what == NM_XFRM_RESYNC_AGAIN)
+		resync.states = resync.policies = 0;
 	resync.lost += what == NM_XFRM_RESYNC_LOST;
 	resync.done += what == NM_XFRM_RESYNC_DONE;
 }
@@ -442,6 +446,44 @@ static void moves(bool has_esn)
 	flush();
 }
 
+static void check_refused(const struct nm_xfrm_state *s, const char *why)
+{
+	check(add(s) == NATMUX_EINVAL && strstr(last.text, why), why, last.text);
+}
+
+/* Linux 6.10 knows directions, and holds what a state says against its own; 6.11 keepalives. */
+static void newer(void)
+{
+	struct nm_xfrm_state s =
+		state_of(NATMUX_SUITE_AES128GCM16, "192.0.2.1:4500", "192.0.2.2:4501");
+	struct nm_xfrm_message message;
+
+	s.direction = NM_XFRM_SA_DIR_IN;
+	s.flags = XFRM_STATE_NOPMTUDISC;
+	check_refused(&s, "Flag NOPMTUDISC should not be set for input SA");
+	s.flags = 0;
+	s.keepalive_s = 20;
+	check_refused(&s, "NAT keepalive is only supported for outbound SAs");
+	s.direction = NM_XFRM_SA_DIR_OUT;
+	s.encap = 0;
+	check_refused(&s, "NAT keepalive is only supported for UDP encapsulation");
+	s.encap = NM_XFRM_ENCAP_UDP;
+	s.replay.window = 32;
+	check_refused(&s, "Replay window should be 0 for output SA");
+	s.replay.window = 0;
+	s.flags = XFRM_STATE_ESN;
+	(void)nm_xfrm_replay_init(&s.replay, 0, true);
+	check(add(&s) == 0 && get(&s) == 0 && got.state.direction == NM_XFRM_SA_DIR_OUT &&
+			got.state.keepalive_s == 20,
+		"an outbound state with keepalives is told again", last.text);
+	s.keepalive_s = 0;
+	s.direction = NM_XFRM_SA_DIR_IN;
+	(void)nm_xfrm_replay_init(&s.replay, 64, true);
+	check(ask(nm_xfrm_state_update(&s, &message), &message) == NATMUX_ENOTFOUND,
+		"a state does not change its direction", last.text);
+	flush();
+}
+
 /* More events than the socket holds, while nobody reads. */
 static void loss(void)
 {
@@ -475,6 +517,7 @@ static void fill(void *user, void *buf, size_t len)
 static void on_features(void *user, const struct nm_xfrm_features *features)
 {
 	(void)user;
+	kernel = *features;
 	for (unsigned int i = 0; i < NM_XFRM_FEATURE_COUNT; i++)
 		printf("# %s %s\n", nm_xfrm_feature_word((enum nm_xfrm_feature)i),
 			features->has[i] ? "yes" : "no");
@@ -536,6 +579,8 @@ int main(void)
 	policies();
 	moves(false);
 	moves(true);
+	if (kernel.has[NM_XFRM_FEATURE_KEEPALIVE])
+		newer();
 	loss();
 	check(nm_xfrm_session_status(session)->malformed == 0, "nothing was malformed", "");
 	check(nm_xfrm_session_status(session)->timeouts == 0, "everything was answered", "");

@@ -11,22 +11,10 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
 unsteered='this kernel does not steer datagrams as it is told'
 
-# plain_state WAY SPI SOURCE DESTINATION: a state of the plain end.
-plain_state() {
-	lab_ip plain xfrm state add src "$3" dst "$4" proto esp spi "$2" reqid 1 mode tunnel \
-		replay-window 32 aead 'rfc4106(gcm(aes))' "0x$(cat "$LAB_DIR/keys/site-$1")" 128 \
-		encap espinudp 4500 4500 0.0.0.0
-}
-
 start_plain() {
 	lab_addr plain wan 10.2.0.1/32
 	lab_ip plain route add 10.1.0.0/16 via 10.9.0.1 src 10.2.0.1
-	plain_state ab 0x1000 10.9.0.1 10.9.0.2
-	plain_state ba 0x1001 10.9.0.2 10.9.0.1
-	lab_ip plain xfrm policy add src 10.2.0.0/16 dst 10.1.0.0/16 dir out \
-		tmpl src 10.9.0.2 dst 10.9.0.1 proto esp reqid 1 mode tunnel
-	lab_ip plain xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir in \
-		tmpl proto esp reqid 1 mode tunnel
+	uml_tunnel plain
 	uml_hold plain
 }
 
@@ -63,7 +51,7 @@ refuses() {
 	tap_is "$1: exit status" "$status" -eq 3
 	tap_has "$1: it says what is wrong" "$(lab_log "$1")" "$unsteered"
 	tap_has "$1: and what is needed" "$(lab_log "$1")" "esp = kernel needs the key device then"
-	tap_is "$1: states left behind" "$(lab_ip nm xfrm state | grep -c 'proto esp' || true)" -eq 0
+	tap_is "$1: states left behind" "$(uml_states nm)" -eq 0
 }
 
 uml_begin "$1" 120

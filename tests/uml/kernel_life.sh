@@ -12,15 +12,6 @@ set -euo pipefail
 kernel_cases=$tests/uml/kernel_cases.py
 peer=10.9.0.2 port=4500 # where the plain end is
 
-# plain_state WAY SPI SOURCE DESTINATION SPORT DPORT [WORD...]: a state of the plain end.
-plain_state() {
-	local way=$1 spi=$2 source=$3 destination=$4 sport=$5 dport=$6
-	shift 6
-	lab_ip plain xfrm state add src "$source" dst "$destination" proto esp spi "$((spi))" reqid 1 \
-		mode tunnel replay-window 32 flag af-unspec "$@" aead 'rfc4106(gcm(aes))' \
-		"0x$(cat "$LAB_DIR/keys/site-$way")" 128 encap espinudp "$sport" "$dport" 0.0.0.0
-}
-
 # number WORD: of the plain end's states, what stands behind a word: seq or oseq, as a number.
 number() {
 	local value
@@ -34,8 +25,8 @@ plain_at() {
 	sent=$(number oseq) received=$(number seq)
 	lab_ip plain xfrm state flush
 	peer=$1 port=$2
-	plain_state ba 0x1001 "$peer" 10.9.0.1 "$port" 4500 replay-oseq "$sent"
-	plain_state ab 0x1000 10.9.0.1 "$peer" 4500 "$port" replay-seq "$received"
+	uml_state plain ba 0x1001 "$peer" 10.9.0.1 "$port" 4500 replay-oseq "$sent"
+	uml_state plain ab 0x1000 10.9.0.1 "$peer" 4500 "$port" replay-seq "$received"
 	lab_ip plain xfrm policy update src 10.2.0.0/16 dst 10.1.0.0/16 dir out \
 		tmpl src "$peer" dst 10.9.0.1 proto esp reqid 1 mode tunnel
 }
@@ -44,12 +35,7 @@ start_plain() {
 	lab_addr plain wan 10.9.0.3/24
 	lab_addr plain lo 10.2.0.1/32
 	lab_ip plain route add 10.1.0.0/16 via 10.9.0.1
-	plain_state ba 0x1001 10.9.0.2 10.9.0.1 4500 4500
-	plain_state ab 0x1000 10.9.0.1 10.9.0.2 4500 4500
-	lab_ip plain xfrm policy add src 10.2.0.0/16 dst 10.1.0.0/16 dir out \
-		tmpl src 10.9.0.2 dst 10.9.0.1 proto esp reqid 1 mode tunnel
-	lab_ip plain xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir in \
-		tmpl proto esp reqid 1 mode tunnel
+	uml_tunnel plain
 	lab_spawn plain hold-plain "$kernel_cases" hold 10.9.0.2 10.9.0.2/4501 10.9.0.3 10.9.0.3/4501
 	lab_wait 5 grep -q ready "$(lab_log hold-plain)"
 }
@@ -79,15 +65,6 @@ comes() {
 	lab_run plain ping -q -n -c 1 -W 1 -I 10.2.0.1 10.1.0.1
 }
 
-# states: how many; without those that only stand for an acquire, which have no SPI yet.
-states() {
-	lab_ip nm xfrm state | grep -c 'proto esp spi 0x0*[1-9a-f]' || true
-}
-
-policies() {
-	lab_ip nm -o xfrm policy | grep -vc socket || true
-}
-
 sa_is() {
 	natmux_is nm "$1" sa list
 }
@@ -103,10 +80,6 @@ hold() {
 	lab_spawn nm hold-nm "$kernel_cases" hold 10.9.0.1
 	holder=$LAB_PID
 	lab_wait 5 grep -q ready "$(lab_log hold-nm)"
-}
-
-sent_keepalives() {
-	[[ $(natmux_tx nm keepalive) -ge $1 ]]
 }
 
 # log_has TEXT: natmuxd has said so.
@@ -161,7 +134,7 @@ tap_within 3 "and the SA is there now" sa_is 'all(.sas[]; .remote == "10.9.0.3:4
 tap "the way back goes there too" works
 tap_is "no number is used again" "$(sa site-out sequence)" -gt "$((before + 1000))"
 tap "an event tells" log_has 'its peer moved from 10.9.0.2:4501 to 10.9.0.3:4500'
-tap_is "states in the kernel" "$(states)" -eq 2
+tap_is "states in the kernel" "$(uml_states nm)" -eq 2
 
 # A reload that changes an SA and not its key.
 before=$(sa site-out sequence)
@@ -191,7 +164,7 @@ tap "a new one" natmux_ctl nm sa del dir out spi 0x1000 remote 10.9.0.2
 plain_at 10.9.0.2 4500
 tap "takes its place" add out ab 0x1000 remote 10.9.0.2:4500
 lab_ip plain xfrm state delete src 10.9.0.1 dst 10.9.0.2 proto esp spi 0x1000
-plain_state ab 0x1000 10.9.0.1 10.9.0.2 4500 4500
+uml_state plain ab 0x1000 10.9.0.1 10.9.0.2
 tap_within 5 "the tunnel works" works
 
 # More events than the sockets hold, while natmuxd does not look; an SA of its own is deleted when they
@@ -209,9 +182,9 @@ tap_fails "nothing goes out" works
 tap "natmuxd still asks and understands: the dead SA goes" natmux_ctl nm sa del dir out spi 0x1000 remote 10.9.0.2
 tap "a new one comes" add out ab 0x1000 remote 10.9.0.2:4500
 lab_ip plain xfrm state delete src 10.9.0.1 dst 10.9.0.2 proto esp spi 0x1000
-plain_state ab 0x1000 10.9.0.1 10.9.0.2 4500 4500
+uml_state plain ab 0x1000 10.9.0.1 10.9.0.2
 tap_within 5 "the tunnel works" works
-tap_is "states in the kernel" "$(states)" -eq 2
+tap_is "states in the kernel" "$(uml_states nm)" -eq 2
 
 # Other people's hands.
 lab_ip nm xfrm state add src 10.9.0.9 dst 10.9.0.1 proto esp spi 0x9999 mode tunnel \
@@ -224,18 +197,18 @@ tap_fails "nothing goes out" works
 
 # The end, and after it. The port ends with natmuxd: somebody has to hold it open for the kernel.
 lab_stop "$natmuxd"
-tap_is "states after the end" "$(states)" -eq 0
-tap_is "policies after the end" "$(policies)" -eq 0
+tap_is "states after the end" "$(uml_states nm)" -eq 0
+tap_is "policies after the end" "$(uml_policies nm)" -eq 0
 configure 'kernel-plane { keep = yes }'
 plain_at 10.9.0.2 4500
 lab_ip plain xfrm state flush
-plain_state ba 0x1001 10.9.0.2 10.9.0.1 4500 4500
-plain_state ab 0x1000 10.9.0.1 10.9.0.2 4500 4500
+uml_state plain ba 0x1001 10.9.0.2 10.9.0.1
+uml_state plain ab 0x1000 10.9.0.1 10.9.0.2
 start_natmux
 tap_within 3 "it works again" comes
 tap_is "natmuxd has seen of its ESP" "$(natmux_rx nm esp)" -eq 0
 lab_stop "$natmuxd"
-tap_is "keep = yes: states after the end" "$(states)" -eq 2
+tap_is "keep = yes: states after the end" "$(uml_states nm)" -eq 2
 hold
 tap "and the tunnel works without natmuxd" works
 lab_stop "$holder"
@@ -247,10 +220,11 @@ tap_is "numbers go on" "$(sa site-out sequence)" -ge "$before"
 tap "the tunnel works" works
 tap_within 3 "and natmuxd has followed its peer" sa_is 'any(.sas[]; .name == "site-in" and .remote == "10.9.0.2:4500")'
 lab_stop "$natmuxd" KILL
-tap_is "killed: states in the kernel" "$(states)" -eq 2
+tap_is "killed: states in the kernel" "$(uml_states nm)" -eq 2
 keepalive=1 configure
+uml_capture plain
 start_natmux
 tap "natmuxd after it: the tunnel works" works
-tap_is "states in the kernel" "$(states)" -eq 2
-tap_within 5 "keepalives go to a silent peer" sent_keepalives 2
+tap_is "states in the kernel" "$(uml_states nm)" -eq 2
+tap_within 5 "keepalives go to a silent peer" uml_has_keepalives 2 10.9.0.2
 tap_end

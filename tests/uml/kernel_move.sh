@@ -10,21 +10,10 @@ set -euo pipefail
 # shellcheck source=tests/uml/kernel.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
 
-plain_state() {
-	lab_ip plain xfrm state add src "$3" dst "$4" proto esp spi "$2" reqid 1 mode tunnel \
-		replay-window 32 flag af-unspec aead 'rfc4106(gcm(aes))' \
-		"0x$(cat "$LAB_DIR/keys/site-$1")" 128 encap espinudp 4500 4500 0.0.0.0
-}
-
 start_plain() {
 	lab_addr plain lo 10.2.0.1/32
 	lab_ip plain route add 10.1.0.0/16 via 10.9.0.1
-	plain_state ba 0x1001 10.9.0.2 10.9.0.1
-	plain_state ab 0x1000 10.9.0.1 10.9.0.2
-	lab_ip plain xfrm policy add src 10.2.0.0/16 dst 10.1.0.0/16 dir out \
-		tmpl src 10.9.0.2 dst 10.9.0.1 proto esp reqid 1 mode tunnel
-	lab_ip plain xfrm policy add src 10.1.0.0/16 dst 10.2.0.0/16 dir in \
-		tmpl proto esp reqid 1 mode tunnel
+	uml_tunnel plain
 	uml_hold plain
 }
 
@@ -81,7 +70,7 @@ before=$(sequence)
 tap_is "pings lost on the way to the kernel, of 100" "$(move kernel)" -le 10
 tap "the SAs are the kernel's" test "$(plane)" = kernel
 tap_is "the counter jumped" "$(sequence)" -gt "$((before + 65536))"
-tap_is "states in the kernel" "$(lab_ip nm xfrm state | grep -c 'proto esp spi 0x0*[1-9a-f]')" -eq 2
+tap_is "states in the kernel" "$(uml_states nm)" -eq 2
 received=$(natmux_rx nm esp)
 tap "the tunnel works" works
 tap_is "natmuxd sees nothing of it" "$(natmux_rx nm esp)" -eq "$received"
@@ -94,13 +83,13 @@ before=$(sequence)
 tap_is "pings lost on the way back, of 100" "$(move user)" -le 10
 tap "the SAs are the user plane's" test "$(plane)" = user
 tap_is "the counter jumped again" "$(sequence)" -gt "$((before + 65536))"
-tap_is "states in the kernel" "$(lab_ip nm xfrm state | grep -c 'proto esp spi 0x0*[1-9a-f]' || true)" -eq 0
-tap_is "policies in the kernel" "$(lab_ip nm -o xfrm policy | grep -vc socket || true)" -eq 0
+tap_is "states in the kernel" "$(uml_states nm)" -eq 0
+tap_is "policies in the kernel" "$(uml_policies nm)" -eq 0
 tap_is "numbers that the other end has seen twice" "$(plain_counts replay)" -eq 0
 tap "the tunnel works" works
 natmux_ctl nm sa flush >/dev/null
 tap "nothing to move but a policy" natmux_ctl nm sa move all kernel
 tap_fails "and nothing that goes out" works
 lab_stop "$natmuxd"
-tap_is "policies after the end" "$(lab_ip nm -o xfrm policy | grep -vc socket || true)" -eq 0
+tap_is "policies after the end" "$(uml_policies nm)" -eq 0
 tap_end

@@ -25,11 +25,6 @@ configure() {
 	} | natmux_configure nm
 }
 
-# states: how many the kernel of natmuxd's end has.
-states() {
-	lab_ip nm xfrm state | grep -c 'proto esp spi 0x0*[1-9a-f]' || true
-}
-
 uml_begin "$1" 280
 uml_wire nm plain
 mkdir -p "$LAB_DIR/keys"
@@ -42,7 +37,7 @@ lab_wait 5 grep -q ready "$(lab_log echo)"
 configure
 tap "natmuxd --check" lab_run nm "$NATMUX_BUILD/daemon/natmuxd" --check -c "$LAB_DIR/ns/nm/natmux.conf"
 natmux_start nm
-tap_is "states in the kernel" "$(states)" -eq $((2 * $("$kernel_cases" count)))
+tap_is "states in the kernel" "$(uml_states nm)" -eq $((2 * $("$kernel_cases" count)))
 lab_run plain "$cases" ask
 natmux_ctl nm --json sa list >"$LAB_DIR/list"
 "$kernel_cases" judge "$LAB_DIR/list"

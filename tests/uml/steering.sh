@@ -7,8 +7,8 @@
 #
 #	tests/uml/steering.sh BUILDDIR
 set -euo pipefail
-# shellcheck source=tests/netns/common.sh
-. "$(dirname -- "${BASH_SOURCE[0]}")/../netns/common.sh"
+# shellcheck source=tests/uml/kernel.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
 key=0x0123456789012345678901234567890123456789
 spi=100
 
@@ -43,15 +43,8 @@ packets_in() {
 		ours && /\(packets\)/ && !/limit/ {sub(/.*, /, ""); n += $1} END {print n + 0}'
 }
 
-tap_begin "$@"
-lab_ns pub
-guest_enter 120
-for ns in a b; do
-	lab_ns $ns
-done
-lab_link a wan b wan
-lab_addr a wan 10.9.0.1/24 fd09::1/64
-lab_addr b wan 10.9.0.2/24 fd09::2/64
+uml_begin "$1" 120
+uml_wire a b
 lab_addr a lo 10.1.0.1/32 fd01::1/128
 lab_addr b lo 10.2.0.1/32 fd02::1/128
 lab_ip a route add 10.2.0.0/16 via 10.9.0.2

@@ -233,6 +233,11 @@ static void no_xfrm(struct nm_doctor_facts *f)
 	f->esp4 = f->esp6 = refused(EPROTONOSUPPORT);
 }
 
+static void gro_lists(struct nm_doctor_facts *f)
+{
+	strcpy(f->gro_lists, "eth0, wan");
+}
+
 static void no_steering(struct nm_doctor_facts *f)
 {
 	f->steering = refused(EPERM);
@@ -362,6 +367,9 @@ static const struct {
 	{no_xfrm, "kernel-esp", WARN, "no UDP_ENCAP", NULL, NULL},
 	{no_xfrm, "ipsec-bypass", OK, "no IPsec to bypass", "", ""},
 	{no_steering, "steering", OK, "refused", "", ""},
+	{no_steering, "rx-gro-list", OK, "none", "", ""},
+	{gro_lists, "rx-gro-list", WARN, "eth0, wan", "STUN message behind ESP is lost",
+		"ethtool -K DEVICE rx-gro-list off"},
 	{no_steering, "attach join", NO, "will not work", "pidfd_getfd", "5.6"},
 	{nothing_tried, "port-4500-ipv4", OK, "free", "", ""},
 	{nothing_tried, "udp-gro", OK, "not tried", "", ""},

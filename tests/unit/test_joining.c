@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -28,6 +29,8 @@ static int child_says;
 static const uint8_t stun[20] = {0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42};
 static const uint8_t ike[32] = {0, 0, 0, 0, 1};
 
+static int daemon_gro; /* what the daemon's socket has */
+
 /* The daemon: tells its port, then each datagram's first byte but one. */
 static void run_daemon(int out)
 {
@@ -36,6 +39,7 @@ static void run_daemon(int out)
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	uint16_t port;
 
+	setsockopt(fd, IPPROTO_UDP, UDP_GRO, &daemon_gro, sizeof(daemon_gro));
 	if (bind(fd, (struct sockaddr *)&sin, len) < 0 ||
 		getsockname(fd, (struct sockaddr *)&sin, &len) < 0)
 		_exit(1);
@@ -156,9 +160,16 @@ static int start_racoon(void **state)
 	return 0;
 }
 
+static int start_daemon_with_gro(void **state)
+{
+	daemon_gro = 1;
+	return start_daemon(state);
+}
+
 static int stop_daemon(void **state)
 {
 	(void)state;
+	daemon_gro = 0;
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	close(child_says);
@@ -229,6 +240,7 @@ static void test_joined(void **state)
 	assert_int_equal(answer.pid, child);
 	assert_int_equal(answer.uid, getuid());
 	assert_int_equal(answer.sockets_n, 1);
+	assert_int_equal(answer.with_gro, 0);
 	for (int i = 0; i < 20; i++) {
 		send_to_port(stun, sizeof(stun));
 		send_to_port(ike, sizeof(ike));
@@ -365,6 +377,19 @@ static void test_unordered(void **state)
 	assert_int_equal(answer.sockets_n, 1);
 	expect_at(AF_INET, ike, sizeof(ike), '4', 0);
 	expect_at(AF_INET, stun, sizeof(stun), 0, 0);
+	close_joined();
+}
+
+/* It stays as it is, and natmuxd hears of it. */
+static void test_daemon_with_gro(void **state)
+{
+	(void)state;
+	join();
+	assert_int_equal(answer.result, NM_JOINING_JOINED);
+	assert_int_equal(answer.with_gro, 1);
+	close_joined();
+	join();
+	assert_int_equal(answer.with_gro, 1);
 	close_joined();
 }
 
@@ -595,6 +620,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start_daemon, stop_daemon)
 	const struct CMUnitTest tests[] = {
 		TEST(test_joined),
+		cmocka_unit_test_setup_teardown(
+			test_daemon_with_gro, start_daemon_with_gro, stop_daemon),
 		TEST(test_end_is_seen),
 		TEST(test_left_as_found),
 		TEST(test_check),

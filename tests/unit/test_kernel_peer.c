@@ -135,6 +135,33 @@ static void test_kernel_keepalives(void **state)
 	assert_int_equal(keepalives, 1);
 }
 
+/* Both directions are said to a kernel that knows them; not to one that refuses. */
+static void test_directions(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_xfrm_state found;
+
+	(void)state;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.direction, 0);
+	kernel->config.features.has[NM_XFRM_FEATURE_DIRECTION] = true;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.direction, NM_XFRM_SA_DIR_IN);
+	assert_int_equal(add(&out), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.2", 0x100, &found));
+	assert_int_equal(found.direction, NM_XFRM_SA_DIR_OUT);
+	in.config.spi = 0x103;
+	fake.fail_type = XFRM_MSG_NEWSA;
+	fake.fail_error = EINVAL;
+	fake.fail_skip = 0;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x103, &found));
+	assert_int_equal(found.direction, 0);
+}
+
 /* The event has no mark: SAs with one are found all the same, and strangers' are not. */
 static void test_moving_with_a_mark(void **state)
 {
@@ -222,6 +249,7 @@ int main(void)
 		TEST(test_moving_fails),
 		TEST(test_keepalives),
 		TEST(test_kernel_keepalives),
+		TEST(test_directions),
 		TEST(test_moving_with_a_mark),
 		TEST(test_rekey_of_a_moved_peer),
 		TEST(test_name_is_taken),

@@ -207,6 +207,17 @@ stage_uml() {
 	done
 }
 
+# What depends on the kernel's version, on the newest that there is.
+stage_qemu() {
+	local name
+
+	check configure setup_gcc && check build compile build || return
+	export NATMUX_GUEST=qemu
+	for name in uml/xfrm uml/steering uml/esp_gro uml/kernel_life qemu/newer; do
+		check_lines "${name#*/}" tests/$name.sh build
+	done
+}
+
 stage_demo() {
 	check demo tools/demo
 	check 'demo esp' tools/demo esp
