@@ -16,6 +16,7 @@
 #include "daemon/config.h"
 #include "daemon/joining.h"
 #include "daemon/steering.h"
+#include "io/pidfd.h"
 #include "io/process.h"
 #include "tests/fakes/fake_sys.h"
 
@@ -495,6 +496,42 @@ static void test_strangers(void **state)
 	close_joined();
 }
 
+/* Between a look and a copy the daemon may have put another socket under the number. */
+static void test_another_socket(void **state)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fds_here[2], on = 1, pidfd = nm_pidfd_open(&fake_sys, getpid()), copy;
+	struct nm_port_socket wanted = {.local.family = NATMUX_FAMILY_IPV4};
+	socklen_t len = sizeof(sin);
+	struct stat st;
+
+	(void)state;
+	assert_true(pidfd >= 0);
+	for (size_t i = 0; i < 2; i++) {
+		fds_here[i] = socket(AF_INET, SOCK_DGRAM, 0);
+		setsockopt(fds_here[i], SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+		assert_int_equal(bind(fds_here[i], (struct sockaddr *)&sin, len), 0);
+		assert_int_equal(getsockname(fds_here[i], (struct sockaddr *)&sin, &len), 0);
+	}
+	assert_int_equal(fstat(fds_here[0], &st), 0);
+	wanted.inode = (uint32_t)st.st_ino;
+	wanted.local.port = ntohs(sin.sin_port);
+	memcpy(wanted.local.ip, &sin.sin_addr, 4);
+	copy = nm_pidfd_copy_socket(&fake_sys, pidfd, fds_here[0], &wanted);
+	assert_true(copy >= 0);
+	fake_sys.close(copy);
+	/* Alike in all but that it is another one. */
+	assert_int_equal(nm_pidfd_copy_socket(&fake_sys, pidfd, fds_here[1], &wanted), -1);
+	assert_int_equal(errno, ESTALE);
+	/* The same one, at another address by now. */
+	wanted.local.port++;
+	assert_int_equal(nm_pidfd_copy_socket(&fake_sys, pidfd, fds_here[0], &wanted), -1);
+	assert_int_equal(errno, ESTALE);
+	fake_sys.close(pidfd);
+	close(fds_here[0]);
+	close(fds_here[1]);
+}
+
 static void test_another_user(void **state)
 {
 	(void)state;
@@ -626,6 +663,7 @@ int main(void)
 		TEST(test_left_as_found),
 		TEST(test_check),
 		TEST(test_strangers),
+		TEST(test_another_socket),
 		TEST(test_another_user),
 		TEST(test_no_proc),
 		TEST(test_failing_calls),
