@@ -138,7 +138,10 @@ bool nm_doctor_port_is_ours(const struct nm_doctor_facts *facts, enum natmux_fam
 /* Whether the kernel can decrypt ESP in UDP of that family; NM_UNKNOWN: not allowed to try. */
 enum nm_known nm_doctor_kernel_esp(const struct nm_doctor_facts *facts, enum natmux_family family);
 
-/* The IKE daemon that runs, or else one that is installed; NULL: neither. */
+/* Whether the process has a socket on natmux's port. */
+bool nm_doctor_has_port(const struct nm_doctor_facts *facts, int pid);
+
+/* The IKE daemon that has the port, or else one that runs, or is installed; NULL: none. */
 const struct nm_doctor_daemon *nm_doctor_ike_daemon(const struct nm_doctor_facts *facts);
 
 /* Whether a TUN device can be made; NM_UNKNOWN: this process has no right to try. */

@@ -52,6 +52,14 @@ static void describe_holder(const struct nm_doctor_holder *holder, char text[NM_
 		nm_doctor_say(text, "a process that cannot be seen from here has %s", addr);
 }
 
+static bool is_ike_daemon(const struct nm_doctor_facts *facts, const char *name)
+{
+	for (size_t i = NM_DOCTOR_CHARON; i < NM_DOCTOR_DAEMONS; i++)
+		if (strcmp(facts->daemons[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void say_remedy(
 	const struct nm_doctor_facts *facts, const struct nm_doctor_holder *holder, char *fix)
 {
@@ -59,6 +67,8 @@ static void say_remedy(
 		nm_doctor_say(fix, "attach = join; or let charon listen elsewhere: "
 				   "charon.port_nat_t = 14500 in strongswan.conf, and handoff = "
 				   "relay");
+	else if (holder && is_ike_daemon(facts, holder->name))
+		nm_doctor_say(fix, "attach = join");
 	else if (holder && holder->pid == 0)
 		nm_doctor_say(fix, "run natmuxctl doctor as root to see who it is");
 	else

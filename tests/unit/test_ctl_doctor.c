@@ -108,6 +108,12 @@ static void dual_stack(struct nm_doctor_facts *f)
 	f->bind4 = refused(EADDRINUSE);
 }
 
+static void iked_has_port(struct nm_doctor_facts *f)
+{
+	dual_stack(f); /* charon runs, too, in another namespace */
+	f->daemons[NM_DOCTOR_IKED].pid = 9;
+}
+
 static void no_ipv6(struct nm_doctor_facts *f)
 {
 	f->has_ipv6 = false;
@@ -297,9 +303,11 @@ static const struct {
 	{natmuxd_has_port, "attach own", OK, NULL, "", ""},
 	{natmuxd_has_port, "tun", OK, "works", "", ""},
 	{natmuxd_and_pluto, "port-4500-ipv4", NO, "pluto (process 6) has 100.64.0.1:4500", NULL,
-		"listen in natmux.conf"},
+		"attach = join"},
 	{dual_stack, "port-4500-ipv4", NO, "cannot be had: Address already in use", NULL, NULL},
+	{dual_stack, "port-4500-ipv6", NO, "iked (process 9) has [::]:4500", NULL, "attach = join"},
 	{dual_stack, "attach own", NO, NULL, NULL, NULL},
+	{iked_has_port, "attach join", OK, "recommended: iked (process 9) keeps its port", "", ""},
 
 	{no_ipv6, "port-4500-ipv6", WARN, "cannot be had", "address family", "listen"},
 	{no_ipv6, "ipv6", WARN, "not in this kernel", NULL, "daemon6 = \"\""},
