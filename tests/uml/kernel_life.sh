@@ -40,8 +40,8 @@ start_plain() {
 	lab_wait 5 grep -q ready "$(lab_log hold-plain)"
 }
 
-# configure [LINE...]: of natmux.conf, with the tunnel; lines of the inbound SA in $of_in. A long interval
-# instead of none would be over before Linux 6.12 looked at a shorter one.
+# configure [LINE...]: of natmux.conf, with the tunnel; lines of the inbound SA in $of_in. No long
+# interval instead of none: Linux 6.12 does not look at a shorter one before that is over.
 configure() {
 	{
 		printf '%s\n' "esp = kernel" "handoff = none" 'listen = { "10.9.0.1" }' \
