@@ -18,6 +18,12 @@ struct nm_port_socket {
 
 enum { NM_PORT_NAME_SIZE = 16 /* of a process: the kernel keeps 15 bytes */ };
 
+/* An IPv6 socket that IPv4 may come to, too, as ::ffff:a.b.c.d. */
+static inline bool nm_port_socket_takes_ipv4(const struct nm_port_socket *socket)
+{
+	return socket->local.family == NATMUX_FAMILY_IPV6 && !socket->is_v6only;
+}
+
 /* A process that has a socket open. */
 struct nm_port_holder {
 	size_t socket; /* which one of a list */

@@ -68,6 +68,7 @@ struct nm_doctor_facts {
 	bool has_tun;     /* an interface with the name in `tun` is there */
 	bool has_xfrm;    /* /proc/net/xfrm_stat */
 	char blacklisted_esp4[96], blacklisted_esp6[96]; /* "file:line", or "" */
+	char gro_lists[96]; /* devices that make lists of all datagrams: "eth0, eth1" */
 
 	struct nm_doctor_probe bind4, bind6;     /* `port` on all addresses of a family */
 	struct nm_doctor_probe gro, gso;         /* UDP_GRO, UDP_SEGMENT */
@@ -116,6 +117,7 @@ void nm_doctor_read_files(struct nm_doctor_facts *facts, const char *root);
 
 /* Tries the kernel's features on sockets and devices that are gone afterwards. */
 void nm_doctor_probe(struct nm_doctor_facts *facts);
+void nm_doctor_probe_devices(struct nm_doctor_facts *facts); /* a part of it */
 
 /* Judges, changes nothing. */
 void nm_doctor_judge(const struct nm_doctor_facts *facts, struct nm_doctor_report *report);
@@ -136,7 +138,10 @@ bool nm_doctor_port_is_ours(const struct nm_doctor_facts *facts, enum natmux_fam
 /* Whether the kernel can decrypt ESP in UDP of that family; NM_UNKNOWN: not allowed to try. */
 enum nm_known nm_doctor_kernel_esp(const struct nm_doctor_facts *facts, enum natmux_family family);
 
-/* The IKE daemon that runs, or else one that is installed; NULL: neither. */
+/* Whether the process has a socket on natmux's port. */
+bool nm_doctor_has_port(const struct nm_doctor_facts *facts, int pid);
+
+/* The IKE daemon that has the port, or else one that runs, or is installed; NULL: none. */
 const struct nm_doctor_daemon *nm_doctor_ike_daemon(const struct nm_doctor_facts *facts);
 
 /* Whether a TUN device can be made; NM_UNKNOWN: this process has no right to try. */

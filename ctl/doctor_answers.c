@@ -60,17 +60,29 @@ bool nm_doctor_port_is_ours(const struct nm_doctor_facts *facts, enum natmux_fam
 	return holder ? is_natmuxd(holder) : bind != NM_NO;
 }
 
+bool nm_doctor_has_port(const struct nm_doctor_facts *facts, int pid)
+{
+	for (size_t i = 0; i < facts->holders_n; i++)
+		if (facts->holders[i].pid == pid && facts->holders[i].local.port == facts->port)
+			return true;
+	return false;
+}
+
 const struct nm_doctor_daemon *nm_doctor_ike_daemon(const struct nm_doctor_facts *facts)
 {
-	const struct nm_doctor_daemon *installed = NULL;
+	const struct nm_doctor_daemon *runs = NULL, *installed = NULL;
 
 	for (size_t i = NM_DOCTOR_CHARON; i < NM_DOCTOR_DAEMONS; i++) {
-		if (facts->daemons[i].pid > 0)
-			return &facts->daemons[i];
-		if (facts->daemons[i].path && !installed)
-			installed = &facts->daemons[i];
+		const struct nm_doctor_daemon *daemon = &facts->daemons[i];
+
+		if (daemon->pid > 0 && nm_doctor_has_port(facts, daemon->pid))
+			return daemon;
+		if (daemon->pid > 0 && !runs)
+			runs = daemon;
+		if (daemon->path && !installed)
+			installed = daemon;
 	}
-	return installed;
+	return runs ? runs : installed;
 }
 
 enum nm_known nm_doctor_kernel_esp(const struct nm_doctor_facts *facts, enum natmux_family family)

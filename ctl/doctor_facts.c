@@ -173,10 +173,12 @@ static void read_fd(struct walk *walk, const char *name)
 	}
 }
 
+/* Of the processes of a daemon, as iked has four, the one with the port. */
 static void note_daemon(struct nm_doctor_facts *facts, int pid, const char *name)
 {
 	for (size_t i = 0; i < NM_DOCTOR_DAEMONS; i++)
-		if (strcmp(facts->daemons[i].name, name) == 0 && facts->daemons[i].pid == 0)
+		if (strcmp(facts->daemons[i].name, name) == 0 &&
+			(facts->daemons[i].pid == 0 || nm_doctor_has_port(facts, pid)))
 			facts->daemons[i].pid = pid;
 }
 
@@ -193,10 +195,10 @@ static void read_process(struct walk *walk, const char *name)
 	if (!read_line(walk->root, path, fds.name, sizeof(fds.name)))
 		return;
 	fds.pid = (int)pid;
-	note_daemon(walk->facts, fds.pid, fds.name);
 	snprintf(fds.folder, sizeof(fds.folder), "/proc/%ld/fd", pid);
 	if (walk->facts->holders_n > 0)
 		for_each_entry(&fds, read_fd);
+	note_daemon(walk->facts, fds.pid, fds.name);
 }
 
 /* Where distributions put them: Debian, Fedora, and the projects' own defaults. */

@@ -52,6 +52,14 @@ static void describe_holder(const struct nm_doctor_holder *holder, char text[NM_
 		nm_doctor_say(text, "a process that cannot be seen from here has %s", addr);
 }
 
+static bool is_ike_daemon(const struct nm_doctor_facts *facts, const char *name)
+{
+	for (size_t i = NM_DOCTOR_CHARON; i < NM_DOCTOR_DAEMONS; i++)
+		if (strcmp(facts->daemons[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void say_remedy(
 	const struct nm_doctor_facts *facts, const struct nm_doctor_holder *holder, char *fix)
 {
@@ -59,6 +67,8 @@ static void say_remedy(
 		nm_doctor_say(fix, "attach = join; or let charon listen elsewhere: "
 				   "charon.port_nat_t = 14500 in strongswan.conf, and handoff = "
 				   "relay");
+	else if (holder && is_ike_daemon(facts, holder->name))
+		nm_doctor_say(fix, "attach = join");
 	else if (holder && holder->pid == 0)
 		nm_doctor_say(fix, "run natmuxctl doctor as root to see who it is");
 	else
@@ -349,6 +359,22 @@ static void judge_feature(
 		nm_doctor_say(row->finding, "%s", probe->works == NM_YES ? "works" : "not tried");
 }
 
+/* Such a list goes to one socket, whatever is in it and whatever the sockets ask for. */
+static void judge_gro_lists(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
+{
+	bool is_made = facts->gro_lists[0] != '\0';
+	struct nm_doctor_row *row =
+		add(report, "rx-gro-list", is_made ? NM_VERDICT_WARN : NM_VERDICT_OK);
+
+	nm_doctor_say(row->finding, "%s", is_made ? facts->gro_lists : "none");
+	if (!is_made)
+		return;
+	nm_doctor_say(row->why,
+		"with attach = join and esp = kernel a STUN message behind ESP is lost "
+		"where the device makes lists of datagrams");
+	nm_doctor_say(row->fix, "ethtool -K DEVICE rx-gro-list off, or kernel-plane gro = yes");
+}
+
 void nm_doctor_judge(const struct nm_doctor_facts *facts, struct nm_doctor_report *report)
 {
 	*report = (struct nm_doctor_report){0};
@@ -369,6 +395,7 @@ void nm_doctor_judge(const struct nm_doctor_facts *facts, struct nm_doctor_repor
 	judge_bypass(facts, report);
 	judge_kernel_esp(facts, report);
 	judge_feature(report, "steering", &facts->steering);
+	judge_gro_lists(facts, report);
 	judge_feature(report, "pidfd-getfd", &facts->pidfd_getfd);
 	nm_doctor_judge_modes(facts, report);
 }

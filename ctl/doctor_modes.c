@@ -57,14 +57,6 @@ static void judge_own(const struct nm_doctor_facts *facts, struct nm_doctor_repo
 	conclude(mode);
 }
 
-static bool has_port(const struct nm_doctor_facts *facts, int pid)
-{
-	for (size_t i = 0; i < facts->holders_n; i++)
-		if (facts->holders[i].pid == pid && facts->holders[i].local.port == facts->port)
-			return true;
-	return false;
-}
-
 /* Nothing stands in the way but, maybe, that the daemon is not there yet: it is waited for. */
 static void describe_join(const struct nm_doctor_facts *facts, struct nm_doctor_row *row)
 {
@@ -74,7 +66,7 @@ static void describe_join(const struct nm_doctor_facts *facts, struct nm_doctor_
 		nm_doctor_say(row->finding, "works once there is an IKE daemon");
 	else if (daemon->pid == 0)
 		nm_doctor_say(row->finding, "works once %s runs", daemon->name);
-	else if (!has_port(facts, daemon->pid))
+	else if (!nm_doctor_has_port(facts, daemon->pid))
 		nm_doctor_say(row->finding, "works once %s (process %d) has UDP port %u",
 			daemon->name, daemon->pid, facts->port);
 	else

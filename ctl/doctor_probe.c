@@ -213,6 +213,7 @@ void nm_doctor_probe(struct nm_doctor_facts *facts)
 	facts->steering = try_steering();
 	facts->pidfd_getfd = try_pidfd_getfd();
 	try_tun(facts);
+	nm_doctor_probe_devices(facts);
 	/* A state asks for its module: not where the administrator has said that it stays out. */
 	if (!facts->blacklisted_esp4[0])
 		facts->esp4 = try_esp(NATMUX_FAMILY_IPV4);

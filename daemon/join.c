@@ -171,6 +171,12 @@ static void tell_joined(struct nm_join *join, const struct nm_joining_answer *an
 	nm_log(&join->setup.log, NATMUX_LOG_INFO,
 		"joined %s (process %d, user number %u): %u sockets share its port", answer->name,
 		answer->pid, answer->uid, answer->sockets_n);
+	if (answer->with_gro > 0)
+		nm_log(&join->setup.log, NATMUX_LOG_WARNING,
+			"%s asks for UDP_GRO: before Linux 6.7, or without UDP_ENCAP, STUN behind "
+			"ESP "
+			"may get lost (docs/join.md)",
+			answer->name);
 }
 
 static void take_over(

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,6 +22,10 @@
 #include "io/process.h"
 #include "io/sock_diag.h"
 #include "io/udp_socket.h"
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
 
 enum { HOLDERS_MAX = 128 };
 
@@ -132,26 +138,81 @@ static bool look_around(
 	return false;
 }
 
-/* Sets SO_REUSEPORT of the daemon's own socket, by a copy that is gone when this returns. */
-static int mark(struct nm_joining *joining, int pidfd, int fd, const struct nm_port_socket *socket,
-	int value, struct nm_joining_answer *answer)
+/* A copy of the daemon's own socket, which no caller keeps; -1 with the refusal. */
+static int copy_theirs(struct nm_joining *joining, int pidfd, int fd,
+	const struct nm_port_socket *socket, struct nm_joining_answer *answer)
 {
 	char where[NATMUX_ADDR_TEXT];
-	int copy = nm_pidfd_copy_socket(joining->sys, pidfd, fd, socket), error;
+	int copy = nm_pidfd_copy_socket(joining->sys, pidfd, fd, socket);
 
-	natmux_addr_format(&socket->local, where);
-	if (copy < 0) {
-		refuse(answer, "%s: pidfd_getfd: %s%s", where, strerror(errno),
+	if (copy < 0)
+		refuse(answer, "%s: pidfd_getfd: %s%s", natmux_addr_format(&socket->local, where),
+			strerror(errno),
 			errno == EPERM    ? " (needs CAP_SYS_PTRACE, and "
 					    "kernel.yama.ptrace_scope below 3)"
 			: errno == ENOSYS ? " (needs Linux 5.6)"
 			: errno == ESTALE ? " (the daemon has just closed it)"
 					  : "");
+	return copy;
+}
+
+/* Sets SO_REUSEPORT of the daemon's own socket. */
+static int mark(struct nm_joining *joining, int pidfd, int fd, const struct nm_port_socket *socket,
+	int value, struct nm_joining_answer *answer)
+{
+	int copy = copy_theirs(joining, pidfd, fd, socket, answer), error;
+	char where[NATMUX_ADDR_TEXT];
+
+	if (copy < 0)
 		return -1;
-	}
 	error = joining->sys->setsockopt(copy, SOL_SOCKET, SO_REUSEPORT, &value, sizeof(value));
 	if (error < 0)
-		refuse(answer, "%s: setsockopt(SO_REUSEPORT): %s", where, strerror(errno));
+		refuse(answer, "%s: setsockopt(SO_REUSEPORT): %s",
+			natmux_addr_format(&socket->local, where), strerror(errno));
+	joining->sys->close(copy);
+	return error;
+}
+
+static bool is_on(struct nm_joining *joining, int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	return joining->sys->getsockopt(fd, level, name, &value, &len) == 0 && value != 0;
+}
+
+/*
+ * Looks at one of the daemon's sockets before any is changed.
+ *
+ * IPv4 finds an IPv6 socket that takes it in the same list as the IPv4 sockets, and the search ends
+ * at the first one that is in a group. The kernel puts IPv6 sockets at the end of the list if they
+ * have SO_REUSEPORT when they are bound (udp_lib_get_port()), and only then IPv4 stays with the
+ * daemon's IPv4 socket. A program can be attached to such a socket, and to no other.
+ */
+static int inspect(struct nm_joining *joining, const struct look *look, size_t part, uint32_t tun,
+	int pidfd, struct nm_joining_answer *answer)
+{
+	const struct nm_holder_part *of = &look->choice.parts[part];
+	const struct nm_port_socket *socket = &look->sockets[of->socket];
+	int copy = copy_theirs(joining, pidfd, of->fd, socket, answer), error = 0;
+	char where[NATMUX_ADDR_TEXT];
+
+	if (copy < 0)
+		return -1;
+	joining->theirs[part] = *socket;
+	joining->their_fds[part] = of->fd;
+	joining->is_marked[part] = !is_on(joining, copy, SOL_SOCKET, SO_REUSEPORT);
+	/* Not ours to switch off: it changes what the daemon reads. */
+	if (is_on(joining, copy, IPPROTO_UDP, UDP_GRO))
+		answer->with_gro++;
+	if (nm_port_socket_takes_ipv4(socket))
+		error = nm_steering_attach(joining->sys, copy, tun);
+	if (error < 0)
+		refuse(answer,
+			"%s of %s (process %d) takes IPv4, too (no IPV6_V6ONLY), and was bound "
+			"without SO_REUSEPORT: in a group it might get what comes to 0.0.0.0",
+			natmux_addr_format(&socket->local, where), look->choice.name,
+			look->choice.pid);
 	joining->sys->close(copy);
 	return error;
 }
@@ -179,6 +240,7 @@ static int open_beside(struct nm_joining *joining, const struct nm_port_socket *
 		.reuse_address = true,
 		.reuse_port = true,
 		.owner = &socket->uid,
+		.takes_ipv4 = nm_port_socket_takes_ipv4(socket),
 	};
 	struct nm_udp *udp;
 
@@ -200,7 +262,7 @@ static int join_one(struct nm_joining *joining, struct look *look, size_t part, 
 	struct stat st;
 	int fd;
 
-	if (mark(joining, pidfd, of->fd, socket, 1, answer) < 0)
+	if (joining->is_marked[part] && mark(joining, pidfd, of->fd, socket, 1, answer) < 0)
 		return -1;
 	fd = open_beside(joining, socket, answer);
 	if (fd < 0)
@@ -210,8 +272,6 @@ static int join_one(struct nm_joining *joining, struct look *look, size_t part, 
 		joining->sys->close(fd);
 		return -1;
 	}
-	joining->theirs[part] = *socket;
-	joining->their_fds[part] = of->fd;
 	joining->ours[part] = (uint32_t)st.st_ino;
 	return fd;
 }
@@ -238,10 +298,12 @@ static bool prove(struct nm_joining *joining, struct nm_joining_answer *answer)
 void nm_joining_join(struct nm_joining *joining, uint32_t tun, struct nm_joining_answer *answer,
 	struct nm_joining_fds *fds)
 {
+	struct nm_joining_answer ignored;
 	struct look look = {0};
 
+	/* What we have set is not to be taken for the daemon's own. */
+	nm_joining_leave(joining, answer);
 	*answer = (struct nm_joining_answer){.result = NM_JOINING_JOINED};
-	joining->n = 0;
 	if (!look_around(joining, &look, answer) || !prove(joining, answer))
 		return;
 	fds->pidfd = nm_pidfd_open(joining->sys, look.choice.pid);
@@ -250,18 +312,24 @@ void nm_joining_join(struct nm_joining *joining, uint32_t tun, struct nm_joining
 			errno == ENOSYS ? " (needs Linux 5.3)" : "");
 		return;
 	}
+	for (size_t i = 0; i < look.choice.parts_n; i++)
+		if (inspect(joining, &look, i, tun, fds->pidfd, answer) < 0) {
+			close_all(joining, fds, 0);
+			return;
+		}
+	joining->n = look.choice.parts_n;
+	joining->pid = look.choice.pid;
 	for (size_t i = 0; i < look.choice.parts_n; i++) {
 		fds->sockets[i] = join_one(joining, &look, i, tun, fds->pidfd, answer);
 		if (fds->sockets[i] >= 0)
 			continue;
 		close_all(joining, fds, i);
+		nm_joining_leave(joining, &ignored);
 		return;
 	}
 	joining->seen_n = look.sockets_n;
 	for (size_t i = 0; i < look.sockets_n; i++)
 		joining->seen[i] = look.sockets[i].inode;
-	joining->n = look.choice.parts_n;
-	joining->pid = look.choice.pid;
 	answer->sockets_n = (uint32_t)joining->n;
 	answer->pid = look.choice.pid;
 	answer->uid = joining->theirs[0].uid;
@@ -304,7 +372,9 @@ void nm_joining_leave(struct nm_joining *joining, struct nm_joining_answer *answ
 
 	*answer = (struct nm_joining_answer){.result = NM_JOINING_LEFT};
 	for (size_t i = 0; pidfd >= 0 && i < joining->n; i++)
-		(void)mark(joining, pidfd, joining->their_fds[i], &joining->theirs[i], 0, answer);
+		if (joining->is_marked[i])
+			(void)mark(joining, pidfd, joining->their_fds[i], &joining->theirs[i], 0,
+				answer);
 	if (pidfd >= 0)
 		joining->sys->close(pidfd);
 	joining->n = 0;

@@ -30,6 +30,7 @@ struct nm_joining_answer {
 	int pid; /* of the daemon, and its name: with JOINED */
 	uint32_t uid;
 	uint32_t sockets_n;
+	uint32_t with_gro; /* of the daemon's sockets, how many ask for UDP_GRO */
 	char name[NM_PORT_NAME_SIZE];
 	char why[NM_HOLDER_TEXT];
 };
@@ -48,8 +49,9 @@ struct nm_joining {
 	bool is_proved; /* the kernel steers as it is told */
 	/* What was joined last: the daemon's sockets and ours. */
 	struct nm_port_socket theirs[NM_HOLDER_SOCKETS];
-	int their_fds[NM_HOLDER_SOCKETS]; /* their numbers in the daemon */
-	uint32_t ours[NM_HOLDER_SOCKETS]; /* inodes */
+	int their_fds[NM_HOLDER_SOCKETS];  /* their numbers in the daemon */
+	bool is_marked[NM_HOLDER_SOCKETS]; /* SO_REUSEPORT is our doing, not the daemon's */
+	uint32_t ours[NM_HOLDER_SOCKETS];  /* inodes */
 	size_t n;
 	int pid;
 	/* All of that user that were on the port then, but ours. */

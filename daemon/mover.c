@@ -71,7 +71,7 @@ static int move(struct nm_server *server, const struct nm_sa_plane *to, bool is_
 		set_encap(server, !is_kernel);
 		return NATMUX_ESYSTEM;
 	}
-	err = nm_sa_plane_move(&server->sa_plane, to, moved, why);
+	err = nm_sa_plane_move(&server->sa_plane, to, nm_server_now_ms(server), moved, why);
 	if (err < 0) {
 		set_encap(server, !is_kernel);
 		return err;

@@ -28,6 +28,7 @@ struct luggage {
 
 struct removal {
 	const struct nm_sa_plane *from, *to;
+	uint64_t now_ms;
 	struct nm_secret_pool *pool;
 	struct luggage *first, **last;
 	struct nm_policy_order *policies;
@@ -46,16 +47,18 @@ static uint64_t rest(uint64_t limit, uint64_t used)
 
 /* Limits are limits of the key: what was used of them stays used. */
 static struct natmux_lifetime rest_of(
-	const struct natmux_lifetime *limit, const struct natmux_sa_info *info)
+	const struct natmux_lifetime *limit, const struct natmux_sa_info *info, uint64_t now_ms)
 {
+	uint64_t age_ms = now_ms > info->added_ms ? now_ms - info->added_ms : 0;
+
 	return (struct natmux_lifetime){
 		.bytes = rest(limit->bytes, info->counters.bytes),
 		.packets = rest(limit->packets, info->counters.packets),
-		.seconds = limit->seconds,
+		.seconds = (uint32_t)rest(limit->seconds, age_ms / 1000),
 	};
 }
 
-static void fill(struct luggage *luggage, const struct nm_sa_seen *sa)
+static void fill(struct luggage *luggage, const struct nm_sa_seen *sa, uint64_t now_ms)
 {
 	const struct natmux_sa_info *info = sa->info;
 	struct natmux_sa_config *config = &luggage->order.config;
@@ -73,8 +76,8 @@ static void fill(struct luggage *luggage, const struct nm_sa_seen *sa)
 	config->path = info->path;
 	config->roam = info->roam;
 	config->reqid = info->reqid;
-	config->soft = rest_of(&info->soft, info);
-	config->hard = rest_of(&info->hard, info);
+	config->soft = rest_of(&info->soft, info, now_ms);
+	config->hard = rest_of(&info->hard, info, now_ms);
 	config->sequence = info->sequence;
 	if (info->direction == NATMUX_SA_OUT)
 		config->sequence += NM_SA_PLANE_MOVE_MARGIN;
@@ -131,7 +134,7 @@ static void pack(void *user, const struct nm_sa_seen *sa)
 		removal->err = NATMUX_ENOMEM;
 		return;
 	}
-	fill(luggage, sa);
+	fill(luggage, sa, removal->now_ms);
 	*removal->last = luggage;
 	removal->last = &luggage->next;
 }
@@ -214,11 +217,13 @@ static void unpack(struct removal *removal)
 	free(removal->policies);
 }
 
-int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to,
+int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to, uint64_t now_ms,
 	struct nm_sa_plane_moved *moved, char why[static NM_SA_PLANE_WHY])
 {
-	struct removal removal = {
-		.from = from, .to = to, .pool = nm_secret_pool_new(sizeof(struct luggage))};
+	struct removal removal = {.from = from,
+		.to = to,
+		.now_ms = now_ms,
+		.pool = nm_secret_pool_new(sizeof(struct luggage))};
 	int err;
 
 	removal.last = &removal.first;

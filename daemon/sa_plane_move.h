@@ -23,7 +23,7 @@ struct nm_sa_plane_moved {
  * not show keys; NATMUX_EFULL: an SA has fewer numbers left than the margin, or `to` no room; what
  * `to` says. `why` says which SA and why.
  */
-int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to,
+int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to, uint64_t now_ms,
 	struct nm_sa_plane_moved *moved, char why[static NM_SA_PLANE_WHY]);
 
 #endif

@@ -74,15 +74,30 @@ static void refuse_hidden(struct judge *judge, const char *where)
 	else
 		say(judge, NM_HOLDER_HIDDEN,
 			"%s belongs to no process that natmuxd can see: to one in another PID "
-			"namespace or behind hidepid, or to the kernel itself",
+			"namespace or behind hidepid, to the kernel itself, or for a while to "
+			"nobody, as iked's when it starts",
 			where);
 }
 
 /*
- * What one socket by itself has to be like. An IPv6 socket that takes IPv4 must not be in a group:
- * the kernel ends its search at the first group that fits, and IPv4 that was the IPv4 socket's would
- * come to it.
+ * An IPv6 socket that takes IPv4 can be joined where none comes to it, because the same daemon has an
+ * IPv4 socket there. What else this needs is seen at the socket itself: daemon/joining.c.
  */
+static bool keeps_ipv4_away(const struct judge *judge, const struct nm_port_socket *dual,
+	const struct nm_port_holder *by)
+{
+	for (size_t i = 0; i < judge->sockets_n; i++) {
+		const struct nm_port_socket *other = &judge->sockets[i];
+		const struct nm_port_holder *holder = holder_of(judge, i);
+
+		if (other->local.family == NATMUX_FAMILY_IPV4 && is_wildcard(&other->local) &&
+			other->interface == dual->interface && holder && holder->pid == by->pid)
+			return true;
+	}
+	return false;
+}
+
+/* What one socket by itself has to be like. */
 static bool check_socket(
 	struct judge *judge, const struct nm_port_socket *socket, const struct nm_port_holder *by)
 {
@@ -105,10 +120,10 @@ static bool check_socket(
 		say(judge, NM_HOLDER_DEVICE,
 			"%s of %s (process %d) is bound to %s: leave the key device out", where,
 			by->name, by->pid, socket->interface > 0 ? "another interface" : "none");
-	else if (socket->local.family == NATMUX_FAMILY_IPV6 && !socket->is_v6only)
+	else if (nm_port_socket_takes_ipv4(socket) && !keeps_ipv4_away(judge, socket, by))
 		say(judge, NM_HOLDER_BOTH,
-			"%s of %s (process %d) takes IPv4, too (no IPV6_V6ONLY): natmux joins "
-			"sockets of one family",
+			"%s of %s (process %d) takes IPv4, too (no IPV6_V6ONLY), and has no "
+			"socket at 0.0.0.0 beside it: natmux joins sockets of one family",
 			where, by->name, by->pid);
 	else
 		return true;

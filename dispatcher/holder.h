@@ -22,7 +22,7 @@ enum nm_holder_verdict {
 	NM_HOLDER_NATMUX,   /* another natmuxd */
 	NM_HOLDER_USER,     /* of another user than the one that was named */
 	NM_HOLDER_DEVICE,   /* bound to another interface than ours */
-	NM_HOLDER_BOTH,     /* an IPv6 socket that takes IPv4, too */
+	NM_HOLDER_BOTH,     /* an IPv6 socket that IPv4 comes to, too */
 	NM_HOLDER_TOO_MANY, /* more than NM_HOLDER_SOCKETS */
 };
 

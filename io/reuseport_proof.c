@@ -15,15 +15,33 @@ enum { PATIENCE_US = 200000, PAYLOAD_MAX = 64 };
 struct proof {
 	const struct nm_sys *sys;
 	int sockets[NM_REUSEPORT_SOCKETS_MAX], sender;
-	unsigned int sockets_n;  /* open */
-	struct sockaddr_in port; /* of the group */
+	unsigned int sockets_n;       /* open */
+	int family;                   /* AF_INET, AF_INET6 */
+	struct sockaddr_storage port; /* of the group */
+	socklen_t port_len;
+	bool is_missing; /* the machine has no such loopback address */
 	char *why;
 };
 
 static int failed(struct proof *proof, const char *call)
 {
-	snprintf(proof->why, NM_REUSEPORT_WHY, "%s: %s", call, strerror(errno));
+	proof->is_missing |= errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL;
+	snprintf(proof->why, NM_REUSEPORT_WHY, "%s: %s%s", call, strerror(errno),
+		proof->family == AF_INET6 ? " (IPv6)" : "");
 	return NATMUX_EUNSUPPORTED;
+}
+
+/* Port 0 of the family's loopback address: the kernel chooses. */
+static void begin(struct proof *proof)
+{
+	struct sockaddr_in6 sin6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	proof->port_len = proof->family == AF_INET6 ? sizeof(sin6) : sizeof(sin);
+	if (proof->family == AF_INET6)
+		memcpy(&proof->port, &sin6, sizeof(sin6));
+	else
+		memcpy(&proof->port, &sin, sizeof(sin));
 }
 
 /* The first socket is given a port, the others take the same. */
@@ -33,7 +51,7 @@ static int open_socket(struct proof *proof)
 	const struct nm_sys *sys = proof->sys;
 	const int on = 1;
 	socklen_t len = sizeof(proof->port);
-	int fd = sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	int fd = sys->socket(proof->family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
 
 	if (fd < 0)
 		return failed(proof, "socket");
@@ -42,7 +60,7 @@ static int open_socket(struct proof *proof)
 		return failed(proof, "setsockopt(SO_REUSEPORT)");
 	if (sys->setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
 		return failed(proof, "setsockopt(SO_RCVTIMEO)");
-	if (sys->bind(fd, (const struct sockaddr *)&proof->port, sizeof(proof->port)) < 0)
+	if (sys->bind(fd, (const struct sockaddr *)&proof->port, proof->port_len) < 0)
 		return failed(proof, "bind");
 	if (sys->getsockname(fd, (struct sockaddr *)&proof->port, &len) < 0)
 		return failed(proof, "getsockname");
@@ -54,7 +72,7 @@ static int send_probe(struct proof *proof, const struct nm_reuseport_probe *prob
 	uint8_t bytes[PAYLOAD_MAX];
 	struct iovec iov = {.iov_base = bytes, .iov_len = probe->len};
 	struct msghdr msg = {.msg_name = &proof->port,
-		.msg_namelen = sizeof(proof->port),
+		.msg_namelen = proof->port_len,
 		.msg_iov = &iov,
 		.msg_iovlen = 1};
 
@@ -98,9 +116,10 @@ static int try_probe(struct proof *proof, const struct nm_reuseport_probe *probe
 		return error;
 	if (has_probe(proof, probe->goes_to, probe, 0))
 		return 0;
-	snprintf(proof->why, NM_REUSEPORT_WHY, "%s %s", probe->what,
+	snprintf(proof->why, NM_REUSEPORT_WHY, "%s %s%s", probe->what,
 		is_elsewhere(proof, probe) ? "comes out at the wrong socket"
-					   : "does not come through the loopback interface");
+					   : "does not come through the loopback interface",
+		proof->family == AF_INET6 ? " (IPv6)" : "");
 	return NATMUX_EUNSUPPORTED;
 }
 
@@ -113,7 +132,7 @@ static int prove(struct proof *proof, unsigned int sockets, const struct nm_filt
 		error = open_socket(proof);
 	if (error < 0)
 		return error;
-	proof->sender = proof->sys->socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
+	proof->sender = proof->sys->socket(proof->family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
 	if (proof->sender < 0)
 		return failed(proof, "socket");
 	if (nm_reuseport_attach(proof->sys, proof->sockets[0], steps, n) < 0)
@@ -127,21 +146,27 @@ int nm_reuseport_prove(const struct nm_sys *sys, unsigned int sockets,
 	const struct nm_filter_step *steps, size_t n, const struct nm_reuseport_probe *probes,
 	size_t probes_n, char why[static NM_REUSEPORT_WHY])
 {
-	struct proof proof = {
-		.sys = sys,
-		.sender = -1,
-		.port.sin_family = AF_INET,
-		.port.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.why = why,
-	};
-	int error;
+	static const int families[] = {AF_INET, AF_INET6};
+	char reason[NM_REUSEPORT_WHY];
+	int error = 0;
 
 	if (sockets == 0 || sockets > NM_REUSEPORT_SOCKETS_MAX)
 		return NATMUX_EINVAL;
-	error = prove(&proof, sockets, steps, n, probes, probes_n);
-	while (proof.sockets_n > 0)
-		sys->close(proof.sockets[--proof.sockets_n]);
-	if (proof.sender >= 0)
-		sys->close(proof.sender);
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && error == 0; i++) {
+		struct proof proof = {
+			.sys = sys, .sender = -1, .family = families[i], .why = reason};
+
+		begin(&proof);
+		error = prove(&proof, sockets, steps, n, probes, probes_n);
+		while (proof.sockets_n > 0)
+			sys->close(proof.sockets[--proof.sockets_n]);
+		if (proof.sender >= 0)
+			sys->close(proof.sender);
+		/* Where there is no IPv6 there is none to be steered. */
+		if (error < 0 && proof.is_missing && proof.family == AF_INET6)
+			error = 0;
+	}
+	if (error < 0)
+		memcpy(why, reason, sizeof(reason));
 	return error;
 }

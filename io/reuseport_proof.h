@@ -17,8 +17,8 @@ enum { NM_REUSEPORT_SOCKETS_MAX = 64, NM_REUSEPORT_WHY = 160 };
 
 /*
  * Sends each probe over the loopback interface of this namespace to a group of `sockets` that run the
- * program, on a port that the kernel chooses. 0; or NATMUX_EUNSUPPORTED with one line for people in
- * `why`, where a call failed or a probe came out elsewhere. Takes a second at most. NATMUX_EINVAL: no
+ * program, on a port that the kernel chooses; over IPv4, and over IPv6 where there is `::1`. 0; or NATMUX_EUNSUPPORTED with one line for people in
+ * `why`, where a call failed or a probe came out elsewhere. Takes two seconds at most. NATMUX_EINVAL: no
  * socket, or more than NM_REUSEPORT_SOCKETS_MAX.
  */
 int nm_reuseport_prove(const struct nm_sys *sys, unsigned int sockets,

@@ -71,7 +71,6 @@ struct option {
 	const char *call;
 	bool is_needed;
 	bool is_for_wildcard; /* a socket bound to one address knows where datagrams came to */
-	bool is_before_bind;  /* the kernel refuses it afterwards */
 };
 
 /*
@@ -80,21 +79,20 @@ struct option {
  * MTU discovery lives on. Trains that want DF say so: nm_udp_set_df().
  */
 static const struct option options4[] = {
-	{IPPROTO_IP, IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)", true, true, false},
-	{IPPROTO_IP, IP_RECVTOS, 1, "setsockopt(IP_RECVTOS)", false, false, false},
-	{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "setsockopt(IP_MTU_DISCOVER)", false, false,
+	{IPPROTO_IP, IP_PKTINFO, 1, "setsockopt(IP_PKTINFO)", true, true},
+	{IPPROTO_IP, IP_RECVTOS, 1, "setsockopt(IP_RECVTOS)", false, false},
+	{IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "setsockopt(IP_MTU_DISCOVER)", false,
 		false},
 };
 
 static const struct option options6[] = {
-	{IPPROTO_IPV6, IPV6_V6ONLY, 1, "setsockopt(IPV6_V6ONLY)", true, false, true},
-	{IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)", true, true, false},
-	{IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "setsockopt(IPV6_RECVTCLASS)", false, false, false},
+	{IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "setsockopt(IPV6_RECVPKTINFO)", true, true},
+	{IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "setsockopt(IPV6_RECVTCLASS)", false, false},
 	{IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT, "setsockopt(IPV6_MTU_DISCOVER)",
-		false, false, false},
+		false, false},
 };
 
-static int set_options(struct nm_udp *udp, bool is_bound)
+static int set_options(struct nm_udp *udp)
 {
 	bool is_v6 = udp->local.family == NATMUX_FAMILY_IPV6;
 	const struct option *options = is_v6 ? options6 : options4;
@@ -102,7 +100,7 @@ static int set_options(struct nm_udp *udp, bool is_bound)
 		is_v6 ? sizeof(options6) / sizeof(*options6) : sizeof(options4) / sizeof(*options4);
 
 	for (const struct option *o = options; o < options + n; o++) {
-		if ((o->is_for_wildcard && !udp->is_wildcard) || (o->is_before_bind && is_bound))
+		if (o->is_for_wildcard && !udp->is_wildcard)
 			continue;
 		if (nm_udp_set_int(udp, o->level, o->name, o->value))
 			continue;
@@ -116,6 +114,10 @@ static int set_options(struct nm_udp *udp, bool is_bound)
 /* Who else may bind the port, and where the socket is bound. */
 static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
 {
+	/* Sockets in one group agree in this (udp_reuseport_add_sock() in the kernel). */
+	if (udp->local.family == NATMUX_FAMILY_IPV6 &&
+		!nm_udp_set_int(udp, IPPROTO_IPV6, IPV6_V6ONLY, !config->takes_ipv4))
+		return open_failed(udp, "setsockopt(IPV6_V6ONLY)");
 	if (config->device && *config->device &&
 		udp->sys->setsockopt(udp->fd, SOL_SOCKET, SO_BINDTODEVICE, config->device,
 			(socklen_t)strlen(config->device) + 1) < 0)
@@ -245,10 +247,10 @@ static int bind_local(struct nm_udp *udp)
 }
 
 /* What opened and adopted sockets have in common. */
-static int set_up(struct nm_udp *udp, const struct nm_udp_config *config, bool is_bound)
+static int set_up(struct nm_udp *udp, const struct nm_udp_config *config)
 {
 	struct nm_udp_status *status = &udp->status;
-	int error = set_options(udp, is_bound);
+	int error = set_options(udp);
 
 	if (error < 0)
 		return error;
@@ -266,7 +268,7 @@ static int open_bound(struct nm_udp *udp, const struct nm_udp_config *config)
 	if (error == 0)
 		error = set_encap(udp, config);
 	if (error == 0)
-		error = set_up(udp, config, false);
+		error = set_up(udp, config);
 	if (error < 0)
 		return error;
 	if (config->use_bypass)
@@ -343,7 +345,7 @@ int nm_udp_adopt(
 	u->fd = fd;
 	error = learn_local(u);
 	if (error == 0)
-		error = set_up(u, config, true);
+		error = set_up(u, config);
 	if (error < 0)
 		free(u);
 	else

@@ -59,6 +59,11 @@ struct nm_udp_config {
 	 * user only (SO_REUSEPORT). NULL: who we are. Another needs CAP_CHOWN.
 	 */
 	const uint32_t *owner;
+	/*
+	 * An IPv6 socket without IPV6_V6ONLY, beside one like it. For a port where IPv4 has sockets of
+	 * its own: what came here would be shown with addresses ::ffff:a.b.c.d.
+	 */
+	bool takes_ipv4;
 };
 
 /* What became of the wishes, and counters. Live, but for kernel_drops. */
@@ -77,8 +82,8 @@ struct nm_udp_status {
 };
 
 /*
- * Opens a socket bound to `local` (an address or a wildcard; port 0: the kernel chooses). IPv6
- * sockets take no IPv4. Failures are logged as one line with call, address and what can be done.
+ * Opens a socket bound to `local` (an address or a wildcard; port 0: the kernel chooses). Failures
+ * are logged as one line with call, address and what can be done.
  * NATMUX_EINVAL (no family, long device name), NATMUX_EUNSUPPORTED (the kernel lacks the family),
  * NATMUX_EEXISTS (port in use), NATMUX_ENOMEM, NATMUX_ESYSTEM. `batch` is borrowed for life.
  */
@@ -91,7 +96,7 @@ int nm_udp_release(struct nm_udp *udp);
 
 /*
  * The same for a socket that is open and bound, and not blocking; `device`, `use_bypass` and the
- * last three of the configuration are not looked at. The socket is taken over when this returns 0.
+ * last four of the configuration are not looked at. The socket is taken over when this returns 0.
  */
 int nm_udp_adopt(const struct nm_udp_config *config, int fd, struct nm_udp_batch *batch,
 	struct nm_udp **udp);

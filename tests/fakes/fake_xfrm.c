@@ -357,21 +357,39 @@ void fake_xfrm_tell(struct fake_xfrm *kernel, const void *message)
 	answer(kernel, message, NULL);
 }
 
-bool fake_xfrm_find(const struct fake_xfrm *kernel, const char *destination, uint32_t spi,
-	struct nm_xfrm_state *state)
+static const struct fake_xfrm_state *find_by(const struct fake_xfrm *kernel,
+	const char *destination, uint32_t spi, struct nm_xfrm_state *state)
 {
 	struct natmux_addr addr;
 
 	if (natmux_addr_parse(destination, 0, &addr) < 0)
-		return false;
+		return NULL;
 	for (size_t i = 0; i < FAKE_XFRM_STATES; i++) {
 		if (!kernel->states[i].is_used)
 			continue;
 		*state = decode(&kernel->states[i]);
 		if (state->spi == spi && memcmp(state->destination.ip, addr.ip, 16) == 0)
-			return true;
+			return &kernel->states[i];
 	}
-	return false;
+	return NULL;
+}
+
+bool fake_xfrm_find(const struct fake_xfrm *kernel, const char *destination, uint32_t spi,
+	struct nm_xfrm_state *state)
+{
+	return find_by(kernel, destination, spi, state) != NULL;
+}
+
+bool fake_xfrm_keeps_usage(const struct fake_xfrm *kernel, const char *destination, uint32_t spi)
+{
+	struct nm_xfrm_attributes attributes;
+	struct nm_xfrm_state state;
+	const struct fake_xfrm_state *found = find_by(kernel, destination, spi, &state);
+
+	return found &&
+	       nm_xfrm_attributes_find(header_of(&found->message), sizeof(struct xfrm_usersa_info),
+		       &attributes) == 0 &&
+	       attributes.of[XFRMA_LTIME_VAL];
 }
 
 unsigned int fake_xfrm_requests(const struct fake_xfrm *kernel, uint16_t type)

@@ -54,6 +54,9 @@ void fake_xfrm_tell(struct fake_xfrm *kernel, const void *message);
 bool fake_xfrm_find(const struct fake_xfrm *kernel, const char *destination, uint32_t spi,
 	struct nm_xfrm_state *state);
 
+/* Whether that state was added as one that goes on counting where another one stopped. */
+bool fake_xfrm_keeps_usage(const struct fake_xfrm *kernel, const char *destination, uint32_t spi);
+
 unsigned int fake_xfrm_requests(const struct fake_xfrm *kernel, uint16_t type);
 
 #endif

@@ -92,6 +92,10 @@ tap "not asked for: off" natmux_is nm \
 	'.steering.esp_gro == false and (.steering.esp_gro_why | test("kernel-plane.gro"))' status
 all_arrive "without it" 4
 all_arrive "and over IPv6" 6
+device nm rx-gro-list on
+tap "the doctor sees that a device makes lists" natmux_is nm \
+	'.checks[] | select(.name == "rx-gro-list") | .verdict == "warn" and .finding == "wan"' doctor
+device nm rx-gro-list off
 tap "no socket has UDP_GRO, for a reason" natmux_is nm \
 	'[.sockets[] | .gro == false and (.gro_why | test("STUN"))] | all' status
 lab_stop "$natmuxd"

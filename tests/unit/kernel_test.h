@@ -19,6 +19,8 @@ static struct nm_sa_plane plane;
 static uint64_t now; /* of all clocks, in ms */
 static uint8_t received[sizeof(fake.out)] __attribute__((aligned(8)));
 
+static bool is_wiped = true; /* what was received, which may hold keys */
+
 /* What was told and sent, as texts. */
 static char events[1024];
 static unsigned int keepalives;
@@ -30,6 +32,7 @@ static inline enum nm_netlink_result recv_fake(void *self, void **bytes, size_t 
 	if (fake.out_len == 0)
 		return NM_NETLINK_EMPTY;
 	memcpy(received, fake.out, fake.out_len);
+	is_wiped = false;
 	*bytes = received;
 	*len = fake.out_len;
 	fake.out_len = 0;
@@ -47,6 +50,7 @@ static inline bool wait_fake(void *self, uint32_t timeout_ms)
 static inline void wipe_fake(void *self)
 {
 	(void)self;
+	is_wiped = true;
 }
 
 static inline uint64_t get_now(void *user)
@@ -156,6 +160,7 @@ static inline int setup(void **state)
 static inline int teardown(void **state)
 {
 	(void)state;
+	assert_true(is_wiped);
 	nm_kernel_free(kernel);
 	nm_kernel_ask_free(ask);
 	return 0;

@@ -108,6 +108,12 @@ static void dual_stack(struct nm_doctor_facts *f)
 	f->bind4 = refused(EADDRINUSE);
 }
 
+static void iked_has_port(struct nm_doctor_facts *f)
+{
+	dual_stack(f); /* charon runs, too, in another namespace */
+	f->daemons[NM_DOCTOR_IKED].pid = 9;
+}
+
 static void no_ipv6(struct nm_doctor_facts *f)
 {
 	f->has_ipv6 = false;
@@ -227,6 +233,11 @@ static void no_xfrm(struct nm_doctor_facts *f)
 	f->esp4 = f->esp6 = refused(EPROTONOSUPPORT);
 }
 
+static void gro_lists(struct nm_doctor_facts *f)
+{
+	strcpy(f->gro_lists, "eth0, wan");
+}
+
 static void no_steering(struct nm_doctor_facts *f)
 {
 	f->steering = refused(EPERM);
@@ -292,9 +303,11 @@ static const struct {
 	{natmuxd_has_port, "attach own", OK, NULL, "", ""},
 	{natmuxd_has_port, "tun", OK, "works", "", ""},
 	{natmuxd_and_pluto, "port-4500-ipv4", NO, "pluto (process 6) has 100.64.0.1:4500", NULL,
-		"listen in natmux.conf"},
+		"attach = join"},
 	{dual_stack, "port-4500-ipv4", NO, "cannot be had: Address already in use", NULL, NULL},
+	{dual_stack, "port-4500-ipv6", NO, "iked (process 9) has [::]:4500", NULL, "attach = join"},
 	{dual_stack, "attach own", NO, NULL, NULL, NULL},
+	{iked_has_port, "attach join", OK, "recommended: iked (process 9) keeps its port", "", ""},
 
 	{no_ipv6, "port-4500-ipv6", WARN, "cannot be had", "address family", "listen"},
 	{no_ipv6, "ipv6", WARN, "not in this kernel", NULL, "daemon6 = \"\""},
@@ -354,6 +367,9 @@ static const struct {
 	{no_xfrm, "kernel-esp", WARN, "no UDP_ENCAP", NULL, NULL},
 	{no_xfrm, "ipsec-bypass", OK, "no IPsec to bypass", "", ""},
 	{no_steering, "steering", OK, "refused", "", ""},
+	{no_steering, "rx-gro-list", OK, "none", "", ""},
+	{gro_lists, "rx-gro-list", WARN, "eth0, wan", "STUN message behind ESP is lost",
+		"ethtool -K DEVICE rx-gro-list off"},
 	{no_steering, "attach join", NO, "will not work", "pidfd_getfd", "5.6"},
 	{nothing_tried, "port-4500-ipv4", OK, "free", "", ""},
 	{nothing_tried, "udp-gro", OK, "not tried", "", ""},

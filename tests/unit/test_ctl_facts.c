@@ -146,6 +146,27 @@ static void test_sockets_and_their_holders(void **state)
 	assert_int_equal(facts.daemons[NM_DOCTOR_IKED].pid, 0);
 }
 
+/* iked's first process has its name and no socket of it; the one that has comes before others. */
+static void test_daemon_of_many_processes(void **state)
+{
+	char udp[1024] = "";
+	struct nm_doctor_facts facts;
+
+	(void)state;
+	add_socket_row(udp, "0.0.0.0:4500", 1001);
+	put_file("/proc/net/udp", udp);
+	put_file("/proc/70/comm", "iked\n");
+	put_link("/proc/70/fd/3", "socket:[7]");
+	put_file("/proc/71/comm", "iked\n");
+	put_link("/proc/71/fd/3", "socket:[1001]");
+	put_file("/proc/72/comm", "iked\n");
+	put_link("/proc/72/fd/3", "socket:[8]");
+	facts = read_root();
+	assert_int_equal(facts.daemons[NM_DOCTOR_IKED].pid, 71);
+	assert_int_equal(facts.holders_n, 1);
+	assert_int_equal(facts.holders[0].pid, 71);
+}
+
 static void test_more_sockets_than_kept(void **state)
 {
 	static char udp[40 * 200];
@@ -231,6 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_ROOT(test_empty_machine),
 		WITH_ROOT(test_sockets_and_their_holders),
+		WITH_ROOT(test_daemon_of_many_processes),
 		WITH_ROOT(test_more_sockets_than_kept),
 		WITH_ROOT(test_settings),
 		WITH_ROOT(test_blacklists),

@@ -154,7 +154,8 @@ static void test_hidden(void **state)
 	add_socket("0.0.0.0:4500");
 	expect(&wish, NM_HOLDER_HIDDEN,
 		"0.0.0.0:4500 belongs to no process that natmuxd can see: to one in another PID "
-		"namespace or behind hidepid, or to the kernel itself");
+		"namespace or behind hidepid, to the kernel itself, or for a while to nobody, as "
+		"iked's when it starts");
 	wish.closed = 31;
 	expect(&wish, NM_HOLDER_HIDDEN,
 		"0.0.0.0:4500 belongs to one of 31 processes that natmuxd may not look into "
@@ -255,13 +256,27 @@ static void test_device(void **state)
 static void test_both_families(void **state)
 {
 	struct nm_holder_wish wish = wish_all();
+	const char *alone =
+		"[::]:4500 of racoon (process 7) takes IPv4, too (no IPV6_V6ONLY), and has no "
+		"socket at 0.0.0.0 beside it: natmux joins sockets of one family";
 
 	(void)state;
 	add("[::]:4500", 7, "racoon");
 	sockets[0].is_v6only = false;
-	expect(&wish, NM_HOLDER_BOTH,
-		"[::]:4500 of racoon (process 7) takes IPv4, too (no IPV6_V6ONLY): natmux joins "
-		"sockets of one family");
+	expect(&wish, NM_HOLDER_BOTH, alone);
+	/* One address does not keep all others away. */
+	add("192.0.2.1:4500", 7, "racoon");
+	expect(&wish, NM_HOLDER_BOTH, alone);
+	/* Nor does one on another interface, or nobody's, or somebody else's. */
+	sockets[1].local = addr_of("0.0.0.0");
+	sockets[1].interface = WAN;
+	expect(&wish, NM_HOLDER_BOTH, alone);
+	sockets[1].interface = 0;
+	holders_n = 1;
+	expect(&wish, NM_HOLDER_BOTH, alone);
+	add_holder(1, 8, "racoon");
+	judge(&wish);
+	assert_int_equal(choice.verdict, NM_HOLDER_BOTH);
 	/* It says nothing of an IPv4 socket. */
 	setup(NULL);
 	add("0.0.0.0:4500", 7, "racoon");
@@ -269,26 +284,27 @@ static void test_both_families(void **state)
 	expect(&wish, NM_HOLDER_JOIN, "");
 }
 
-/* OpenIKED's IPv6 socket takes IPv4, too: refused in whichever order, until listen leaves it out. */
+/* OpenIKED's IPv6 socket takes IPv4, too, and beside it is one for IPv4, whatever listen says. */
 static void test_openiked(void **state)
 {
-	const struct natmux_addr listen = addr_of("0.0.0.0");
-	struct nm_holder_wish all = wish_all(), only_ipv4 = wish_all();
+	const struct natmux_addr listen[] = {addr_of("0.0.0.0"), addr_of("[::]:4500")};
+	struct nm_holder_wish all = wish_all(), one = wish_all();
 
 	(void)state;
-	only_ipv4.listen = &listen;
-	only_ipv4.listen_n = 1;
+	one.listen_n = 1;
 	for (size_t ipv6 = 0; ipv6 < 2; ipv6++) {
 		setup(NULL);
 		add(ipv6 == 0 ? "[::]:4500" : "0.0.0.0:4500", 7, "iked");
 		add(ipv6 == 1 ? "[::]:4500" : "0.0.0.0:4500", 7, "iked");
 		sockets[ipv6].is_v6only = false;
-		expect(&all, NM_HOLDER_BOTH,
-			"[::]:4500 of iked (process 7) takes IPv4, too (no IPV6_V6ONLY): natmux "
-			"joins sockets of one family");
-		expect(&only_ipv4, NM_HOLDER_JOIN, "");
-		assert_int_equal(choice.parts_n, 1);
-		assert_int_equal(choice.parts[0].socket, 1 - ipv6);
+		expect(&all, NM_HOLDER_JOIN, "");
+		assert_int_equal(choice.parts_n, 2);
+		for (size_t i = 0; i < ARRAY_SIZE(listen); i++) {
+			one.listen = &listen[i];
+			expect(&one, NM_HOLDER_JOIN, "");
+			assert_int_equal(choice.parts_n, 1);
+			assert_int_equal(choice.parts[0].socket, i == 0 ? 1 - ipv6 : ipv6);
+		}
 	}
 }
 

@@ -172,6 +172,38 @@ static void test_replace(void **state)
 	assert_int_equal(count_states(), 1);
 }
 
+/* Inbound, what was seen stays seen: to the bit with the same window, up to the top with another. */
+static void test_replace_inbound(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_xfrm_state found;
+
+	(void)state;
+	in.config.sequence = 70;
+	assert_int_equal(add(&in), 0);
+	assert_false(fake_xfrm_keeps_usage(&fake, "192.0.2.1", 0x101));
+	in.config.sequence = 0;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.replay.in, 70);
+	assert_true(nm_xfrm_replay_is_seen(&found.replay, 69));
+	/* Limits are limits of the key: what was used of them goes along. */
+	assert_true(fake_xfrm_keeps_usage(&fake, "192.0.2.1", 0x101));
+	in.config.replay_window = 64;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.replay.window, 64);
+	assert_int_equal(found.replay.in, 70);
+	assert_true(nm_xfrm_replay_is_seen(&found.replay, 70));
+	assert_true(nm_xfrm_replay_is_seen(&found.replay, 20));
+	assert_false(nm_xfrm_replay_is_seen(&found.replay, 71));
+	in.config.key = other_key;
+	assert_int_equal(add(&in), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.replay.in, 0);
+	assert_false(fake_xfrm_keeps_usage(&fake, "192.0.2.1", 0x101));
+}
+
 /* natmuxd was killed: the next one finds what it left. */
 static void test_taken_over(void **state)
 {
@@ -388,6 +420,7 @@ int main(void)
 		TEST(test_check),
 		TEST(test_full),
 		TEST(test_replace),
+		TEST(test_replace_inbound),
 		TEST(test_taken_over),
 		TEST(test_lifetimes),
 		TEST(test_other_hands),

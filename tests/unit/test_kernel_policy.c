@@ -59,6 +59,21 @@ static void test_policies(void **state)
 	assert_int_equal(count_policies(), 0);
 }
 
+/* A gate has two wings: refused one of them, there is none. */
+static void test_half_a_gate(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+
+	(void)state;
+	fake.fail_type = XFRM_MSG_UPDPOLICY;
+	fake.fail_error = ENOMEM;
+	fake.fail_skip = 1;
+	assert_true(add(&in) < 0);
+	assert_int_equal(count_policies(), 0);
+	assert_int_equal(kernel->spd.len, 0);
+	assert_int_equal(count_states(), 0);
+}
+
 /* Gates: shared by SAs of one reqid, refused to another one, wide for an SA that says nothing. */
 static void test_gates(void **state)
 {
@@ -78,6 +93,9 @@ static void test_gates(void **state)
 	assert_int_equal(add(&first), 0);
 	assert_int_equal(add(&second), 0);
 	assert_int_equal(count_policies(), 2);
+	/* Told before anything is changed. */
+	assert_int_equal(nm_sa_plane_check(&plane, &second, why), 0);
+	assert_int_equal(nm_sa_plane_check(&plane, &third, why), NATMUX_EEXISTS);
 	assert_int_equal(nm_sa_plane_add(&plane, &third, why), NATMUX_EEXISTS);
 	assert_non_null(strstr(why, "an inbound SA with reqid 7 has that selector"));
 	assert_int_equal(count_states(), 2);
@@ -201,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_policies),
 		TEST(test_gates),
+		TEST(test_half_a_gate),
 		TEST(test_policy_in_place),
 		TEST(test_policies_during_resync),
 		TEST(test_policies_by_other_hands),

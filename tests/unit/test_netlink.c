@@ -272,6 +272,35 @@ static void test_overrun(void **state)
 	nm_netlink_close(netlink);
 }
 
+static ssize_t recv_truncated(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t len = fake_sys.recvmsg(fd, msg, flags);
+
+	msg->msg_flags |= MSG_TRUNC;
+	return len;
+}
+
+/* Half of something is not half of the truth: it counts as lost. */
+static void test_truncated(void **state)
+{
+	struct nm_sys sys = fake_sys;
+	struct nm_netlink_config config = config_of(NETLINK_ROUTE);
+	struct nm_netlink *netlink;
+	int os_error = 0;
+	void *bytes;
+	size_t len;
+
+	(void)state;
+	sys.recvmsg = recv_truncated;
+	config.sys = &sys;
+	assert_int_equal(nm_netlink_open(&config, &netlink), 0);
+	assert_int_equal(nm_netlink_send(netlink, &noop, sizeof(noop), &os_error), 0);
+	assert_int_equal(nm_netlink_recv(netlink, &bytes, &len), NM_NETLINK_LOST);
+	assert_int_equal(nm_netlink_status(netlink)->truncated, 1);
+	assert_int_equal(nm_netlink_recv(netlink, &bytes, &len), NM_NETLINK_EMPTY);
+	nm_netlink_close(netlink);
+}
+
 /* Other programs can send to a netlink socket of theirs; who is not the kernel is not heard. */
 static void test_strangers(void **state)
 {
@@ -307,6 +336,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_recv_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_send_fails, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overrun, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_truncated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
 	};
 

@@ -9,6 +9,7 @@
 #include "dispatcher/spread.h"
 #include "io/reuseport_proof.h"
 #include "tests/fakes/fake_sys.h"
+#include "tests/fakes/udp_peer.h"
 
 static char why[NM_REUSEPORT_WHY];
 
@@ -99,6 +100,35 @@ static void test_calls_that_fail(void **state)
 	}
 }
 
+/* Another family is another path through the kernel: it is tried where it is there. */
+static void test_ipv6(void **state)
+{
+	static const struct {
+		enum fake_call call;
+		unsigned int skip; /* calls of IPv4 */
+		int error, result;
+	} calls[] = {
+		{FAKE_SOCKET, 3, EAFNOSUPPORT, 0},
+		{FAKE_BIND, 2, EADDRNOTAVAIL, 0},
+		{FAKE_SOCKET, 3, EMFILE, NATMUX_EUNSUPPORTED},
+		{FAKE_BIND, 2, EACCES, NATMUX_EUNSUPPORTED},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		fake_sys_reset();
+		fake_sys_fail(calls[i].call, calls[i].skip, 1, calls[i].error);
+		assert_int_equal(prove(2, 0), calls[i].result);
+		assert_int_equal(strstr(why, "(IPv6)") != NULL, calls[i].result < 0);
+		assert_int_equal(fake_sys_open_fds(), 0);
+	}
+	/* Not that nothing was tried. */
+	fake_sys_reset();
+	assert_int_equal(prove(2, 0), 0);
+	if (udp_peer_can("::1"))
+		assert_int_equal(fake_sys_calls(FAKE_SOCKET), 6);
+}
+
 static void test_options_that_fail(void **state)
 {
 	static const struct {
@@ -129,6 +159,7 @@ int main(void)
 		TEST(test_another_gets_it),
 		TEST(test_counts),
 		TEST(test_calls_that_fail),
+		TEST(test_ipv6),
 		TEST(test_options_that_fail),
 	};
 

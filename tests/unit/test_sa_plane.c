@@ -496,11 +496,12 @@ static const char traveller[] =
 /* A plane with the two SAs and the policy of `traveller`, through which something has gone. */
 static struct nm_sa_plane depart(struct fake_sa_plane *fake)
 {
-	struct nm_sa_plane from = fake_sa_plane(fake);
 	struct nm_config *config = parse_sas(traveller);
+	struct nm_sa_plane from;
 	char message[512];
 
 	*fake = (struct fake_sa_plane){.sas_len = 0};
+	from = fake_sa_plane(fake);
 	assert_int_equal(nm_sa_plane_apply(&from, 4, NULL, config, message, sizeof(message)), 0);
 	fake->sas[0].config.sequence = 70;
 	fake->sas[1].config.sequence = 500;
@@ -521,7 +522,9 @@ static void test_move(void **state)
 
 	(void)state;
 	memcpy(key, old.keys[1], sizeof(key));
-	assert_int_equal(nm_sa_plane_move(&from, &to, &moved, why), 0);
+	old.sas[0].config.soft.seconds = 20;
+	old.sas[0].config.hard.seconds = 100;
+	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), 0);
 	assert_int_equal(moved.sas, 2);
 	assert_int_equal(moved.policies, 1);
 	assert_int_equal(old.sas_len + old.policies_len, 0);
@@ -536,9 +539,13 @@ static void test_move(void **state)
 	assert_int_equal(new.sas[1].config.soft.packets, 40);
 	assert_int_equal(new.sas[1].config.hard.bytes, 1); /* used up: dead with the next packet */
 	assert_int_equal(new.sas[1].config.hard.packets, 0);
+	/* Half a minute old. */
+	assert_int_equal(new.sas[0].config.soft.seconds, 1);
+	assert_int_equal(new.sas[0].config.hard.seconds, 70);
+	assert_int_equal(new.sas[1].config.hard.seconds, 0);
 	assert_memory_equal(new.keys[1], key, sizeof(key));
 	/* And back. */
-	assert_int_equal(nm_sa_plane_move(&to, &from, &moved, why), 0);
+	assert_int_equal(nm_sa_plane_move(&to, &from, 30000, &moved, why), 0);
 	assert_int_equal(new.sas_len + new.policies_len, 0);
 	assert_int_equal(old.sas[1].config.sequence, 500 + 2 * NM_SA_PLANE_MOVE_MARGIN);
 }
@@ -553,7 +560,7 @@ static void test_move_fails(void **state)
 		char why[NM_SA_PLANE_WHY];
 
 		new.fail_why = "the moon is full";
-		assert_int_equal(nm_sa_plane_move(&from, &to, &moved, why), NATMUX_ESYSTEM);
+		assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), NATMUX_ESYSTEM);
 		assert_string_equal(why, call == 1   ? "SA 0x00000100: the moon is full"
 					 : call == 2 ? "SA 0x00000101: the moon is full"
 						     : "the moon is full");
@@ -574,17 +581,17 @@ static void test_move_refuses(void **state)
 
 	(void)state;
 	old.hides_keys = true;
-	assert_int_equal(nm_sa_plane_move(&from, &to, &moved, why), NATMUX_EINVAL);
+	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), NATMUX_EINVAL);
 	assert_string_equal(why, "SA 0x00000100: its key cannot be had");
 	old.hides_keys = false;
 	/* No number twice: there have to be as many as are left out. */
 	old.sas[1].config.has_esn = false;
 	old.sas[1].config.sequence = UINT32_MAX - NM_SA_PLANE_MOVE_MARGIN + 1;
-	assert_int_equal(nm_sa_plane_move(&from, &to, &moved, why), NATMUX_EINVAL);
+	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), NATMUX_EINVAL);
 	assert_string_equal(why, "SA 0x00000101: it has too few numbers left: it wants a new key");
 	assert_int_equal(new.sas_len + new.policies_len, 0);
 	old.sas[1].config.sequence--;
-	assert_int_equal(nm_sa_plane_move(&from, &to, &moved, why), 0);
+	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), 0);
 	assert_int_equal(new.sas[1].config.sequence, UINT32_MAX);
 }
 

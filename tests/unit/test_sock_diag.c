@@ -202,7 +202,7 @@ static void test_of_a_user(void **state)
 
 	(void)state;
 	answer.msg.idiag_uid = 8;
-	for (int i = 0; i < 3 * MAX; i++)
+	for (int i = 0; i < MAX + 1; i++)
 		add(SOCK_DIAG_BY_FAMILY, &answer, sizeof(answer.msg));
 	answer.msg.idiag_uid = uid;
 	add(SOCK_DIAG_BY_FAMILY, &answer, sizeof(answer.msg));

@@ -141,6 +141,8 @@ static void test_out(void **state)
 	assert_memory_equal(got.aead.key, key, 20);
 	assert_int_equal(got.reqid, 5);
 	assert_int_equal(result.id.destination.ip[3], 9);
+	/* Limits go on where they were. */
+	assert_true(fake_xfrm_keeps_usage(&kernel, "192.0.2.9", 0x1000));
 }
 
 /* More was sent in the meantime than the margin: that is said. */

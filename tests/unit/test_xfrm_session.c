@@ -74,13 +74,21 @@ static void on_resync(void *user, enum nm_xfrm_resync what, const struct nm_xfrm
 static const struct nm_xfrm_request whose = {
 	.state = on_state, .policy = on_policy, .event = on_own_event, .done = on_done};
 
+static const void *last_sent;
+
+static int send_noted(void *user, const void *message, size_t len, int *os_error)
+{
+	last_sent = message;
+	return fake_xfrm_send(user, message, len, os_error);
+}
+
 static void begin(bool resyncs)
 {
 	struct nm_xfrm_session_config config = {
 		.requests_max = 4,
 		.timeout_ms = 1000,
 		.portid = FAKE_XFRM_PORTID,
-		.send = fake_xfrm_send,
+		.send = send_noted,
 		.event = on_event,
 		.user = &kernel,
 	};
@@ -190,6 +198,12 @@ static void test_wiped(void **state)
 	assert_true(nm_xfrm_state_add(&s, &message) > 0);
 	assert_int_equal(ask(&message, "1", 0), 0);
 	assert_memory_equal(&message, &zero, sizeof(zero));
+	/* The session's copy is gone before the answer is there. */
+	kernel.is_silent = true;
+	deliver_all(0);
+	assert_int_equal(ask_add(0x101, "2", 0), 0);
+	assert_false(nm_xfrm_session_is_idle(session));
+	assert_memory_equal(last_sent, &zero, sizeof(zero));
 }
 
 static void test_refused(void **state)
@@ -476,6 +490,32 @@ static void test_resync_again(void **state)
 	assert_string_equal(heard.text, "LsspD");
 }
 
+/* What changed while it was told (NLM_F_DUMP_INTR) may lack something: it is no answer. */
+static void test_interrupted_dump(void **state)
+{
+	struct nlmsghdr *first = (void *)kernel.out;
+	struct nm_xfrm_message message;
+
+	(void)state;
+	begin(true);
+	add_some();
+	assert_true(nm_xfrm_state_dump(0, &message) > 0);
+	assert_int_equal(ask(&message, "1", 0), 0);
+	first->nlmsg_flags |= NLM_F_DUMP_INTR;
+	deliver_all(1);
+	assert_string_equal(heard.text, "ss1");
+	assert_int_equal(heard.answer.os_error, EAGAIN);
+	/* And no resynchronisation, but its next round. */
+	memset(&heard, 0, sizeof(heard));
+	nm_xfrm_session_lost(session, 5);
+	first->nlmsg_flags |= NLM_F_DUMP_INTR;
+	deliver_all(6);
+	assert_string_equal(heard.text, "LssA");
+	nm_xfrm_session_tick(session, 1000);
+	deliver_all(1000);
+	assert_string_equal(heard.text, "LssAsspD");
+}
+
 /* Never an answer: given up after a while, said so, and tried anew after the next loss. */
 static void test_resync_fails(void **state)
 {
@@ -601,6 +641,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_broken_input, teardown),
 		cmocka_unit_test_teardown(test_resync, teardown),
 		cmocka_unit_test_teardown(test_resync_again, teardown),
+		cmocka_unit_test_teardown(test_interrupted_dump, teardown),
 		cmocka_unit_test_teardown(test_resync_fails, teardown),
 		cmocka_unit_test_teardown(test_loss_without_interest, teardown),
 		cmocka_unit_test_teardown(test_probe, teardown),
