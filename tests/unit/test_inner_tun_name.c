@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of the TUN device of the user ESP plane: those that others have, and what is left of those who went. */
+/*
+ * Names of the TUN device of the user ESP plane: those that others have, and what is left of those
+ * who went.
+ */
 #include "inner_tun_open_test.h"
 
 #include <fcntl.h>
