@@ -26,7 +26,7 @@ kernel_options='no_timer_check cryptomgr.notests mitigations=off no5lvl init_on_
 # initrd VERSION: init.c, and what it needs to see the host's files, in the order of loading.
 initrd() {
 	local module number=100
-	mkdir -p "$dir/initrd/modules" "$dir/initrd/dev"
+	mkdir -p "$dir/initrd/modules"
 	cc -O2 -Wall -Werror -static -o "$dir/initrd/init" "$here/init.c"
 	for module in virtio_pci 9p 9pnet_virtio virtio_rng; do
 		modprobe -d "$LINUX_DIR" -S "$1" --show-depends "$module"
@@ -34,7 +34,6 @@ initrd() {
 	while IFS= read -r module; do
 		cp "$module" "$dir/initrd/modules/$((number++))-${module##*/}"
 	done <"$dir/modules"
-	mknod "$dir/initrd/dev/console" c 5 1
 	(cd "$dir/initrd" && find . | cpio --quiet -o -H newc) >"$dir/initrd.cpio"
 }
 

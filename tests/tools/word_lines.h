@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tools for judges in other languages have in common: a command a line on standard input, its
- * arguments as words, bytes as hexadecimal digits ("-": none). Whatever is wrong ends the tool, status 2.
+ * What the tools for judges in other languages have in common: a command a line on standard input,
+ * its arguments as words, bytes as hexadecimal digits ("-": none). Whatever is wrong ends the tool
+ * with status 2.
  */
 #ifndef WORD_LINES_H
 #define WORD_LINES_H

@@ -15,7 +15,7 @@ set -euo pipefail
 measured() {
 	local name=$1
 	shift
-	timeout 60 "$NATMUX_BUILD/bench/natmux-bench" tunnel --plane kernel --offloads on --repeat 2 \
+	timeout $((20 * ${LAB_PATIENCE:-3})) "$NATMUX_BUILD/bench/natmux-bench" tunnel --plane kernel --offloads on --repeat 2 \
 		--seconds 1 --natmuxd "$NATMUX_BUILD/daemon/natmuxd" --json "$@" \
 		>"$LAB_DIR/$name" 2>"$(lab_log "$name")"
 }

@@ -78,7 +78,7 @@ device() {
 	lab_run "$1" ethtool -K wan "${@:2}"
 }
 
-uml_begin "$1" 240
+uml_begin "$1" 400
 uml_wire nm plain
 lab_addr nm lo 10.1.0.1/32
 lab_ip nm route add 10.2.0.0/15 via 10.9.0.2

@@ -40,11 +40,12 @@ start_plain() {
 	lab_wait 5 grep -q ready "$(lab_log hold-plain)"
 }
 
-# configure [LINE...]: of natmux.conf, with the tunnel; lines of the inbound SA in $of_in.
+# configure [LINE...]: of natmux.conf, with the tunnel; lines of the inbound SA in $of_in. No long
+# interval instead of none: Linux 6.12 does not look at a shorter one before that is over.
 configure() {
 	{
 		printf '%s\n' "esp = kernel" "handoff = none" 'listen = { "10.9.0.1" }' \
-			"keepalive { interval = ${keepalive:-3600} }" "$@"
+			"keepalive { ${keepalive:-mode = off} }" "$@"
 		esp_sa site out ab 0x1000 1 'remote = "10.9.0.2:4500"' 'local = "10.9.0.1"'
 		esp_sa site in ba 0x1001 1 'local = "10.9.0.1"' "${of_in:-}" \
 			'selectors = { "src 10.2.0.0/16 dst 10.1.0.0/16" }'
@@ -221,7 +222,7 @@ tap "the tunnel works" works
 tap_within 3 "and natmuxd has followed its peer" sa_is 'any(.sas[]; .name == "site-in" and .remote == "10.9.0.2:4500")'
 lab_stop "$natmuxd" KILL
 tap_is "killed: states in the kernel" "$(uml_states nm)" -eq 2
-keepalive=1 configure
+keepalive="interval = 1" configure
 uml_capture plain
 start_natmux
 tap "natmuxd after it: the tunnel works" works

@@ -61,4 +61,20 @@ static inline void check_empty(struct nm_inner_tun *tun)
 	}
 }
 
+/* enter_namespace(), and what its kernel has. */
+static inline int enter_and_look(void)
+{
+	struct nm_inner_tun_config config;
+	struct nm_inner_tun *tun = NULL;
+	int result = enter_namespace();
+
+	if (result != 0)
+		return result;
+	config = config_all();
+	if (nm_inner_tun_open(&config, &tun) == 0)
+		kernel_has = flags_of(tun);
+	nm_inner_tun_close(tun);
+	return 0;
+}
+
 #endif

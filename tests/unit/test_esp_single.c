@@ -115,6 +115,29 @@ static void test_what_comes_to_nothing(void **state)
 	natmux_sa_free(NULL);
 }
 
+/* All of a vector or nothing, when its numbers would not do for all (RFC 4303 3.3.3). */
+static void test_numbers_end(void **state)
+{
+	struct natmux_sa_config config = config_of(NATMUX_SUITE_AES256GCM16, NATMUX_SA_OUT);
+	struct natmux_sa *sa;
+
+	(void)state;
+	config.has_esn = false;
+	config.sequence = UINT32_MAX - 2;
+	assert_int_equal(natmux_sa_new(&config, &randomness, &sa), 0);
+	make_packets(sa);
+	assert_int_equal(natmux_sa_seal(sa, packets, 3), 0);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(packets[i].error, NATMUX_EFULL);
+		assert_int_equal(packets[i].len, i);
+	}
+	assert_int_equal(natmux_sa_seal(sa, packets, 2), 2);
+	assert_int_equal(packets[1].error, 0);
+	assert_int_equal(packets[1].sequence, UINT32_MAX);
+	assert_int_equal(natmux_sa_seal(sa, packets + 2, 1), 0);
+	natmux_sa_free(sa);
+}
+
 static void test_refusals(void **state)
 {
 	struct natmux_sa_config config = config_of(NATMUX_SUITE_AES256GCM16, NATMUX_SA_OUT);
@@ -216,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_round_trip_of_every_suite),
 		cmocka_unit_test(test_what_comes_to_nothing),
+		cmocka_unit_test(test_numbers_end),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_ivs_begin_anywhere),
 	};

@@ -505,6 +505,8 @@ static struct nm_sa_plane depart(struct fake_sa_plane *fake)
 	assert_int_equal(nm_sa_plane_apply(&from, 4, NULL, config, message, sizeof(message)), 0);
 	fake->sas[0].config.sequence = 70;
 	fake->sas[1].config.sequence = 500;
+	fake->sas[0].config.roam = NATMUX_ROAM_PORT;
+	fake->sas[1].config.roam = NATMUX_ROAM_NO;
 	fake->counters.packets = 60;
 	fake->counters.bytes = 6000;
 	nm_config_free(config);
@@ -532,6 +534,8 @@ static void test_move(void **state)
 	assert_int_equal(new.policies_len, 1);
 	assert_int_equal(new.sas[0].config.sequence, 70);
 	assert_int_equal(new.sas[0].config.replay_window, 64);
+	assert_int_equal(new.sas[0].config.roam, NATMUX_ROAM_PORT);
+	assert_int_equal(new.sas[1].config.roam, NATMUX_ROAM_NO);
 	assert_int_equal(new.sas[0].config.selectors_len, 2);
 	assert_int_equal(new.selectors[0][0].source.bits, 16);
 	assert_int_equal(new.sas[1].config.sequence, 500 + NM_SA_PLANE_MOVE_MARGIN);

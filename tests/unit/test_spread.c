@@ -75,6 +75,7 @@ static void test_samples(void **state)
 		struct nm_spread_sample samples[NM_SPREAD_SAMPLES];
 		size_t n = nm_spread_samples(workers, samples), reached = 0;
 
+		assert_int_equal(n, 5 + workers); /* and no more than there is room for */
 		assert_in_range(n, 6, NM_SPREAD_SAMPLES);
 		for (size_t i = 0; i < n; i++) {
 			assert_int_equal(goes_to(workers, samples[i].payload, samples[i].len),

@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
-#include <stdio.h>
 #include <linux/if_tun.h>
 #include <natmux/error.h>
 
@@ -193,18 +191,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_prefixes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_name_in_use, setup, teardown),
 	};
+	int result = enter_namespace();
 
-	if (unshare(CLONE_NEWNET) < 0) {
-		printf("skipped: needs CAP_NET_ADMIN for a network namespace (%s)\n",
-			strerror(errno));
-		return 77;
-	}
-	if (access("/dev/net/tun", R_OK | W_OK) < 0) {
-		printf("skipped: /dev/net/tun: %s\n", strerror(errno));
-		return 77;
-	}
-	if (!set_loopback_up())
-		return 1;
-	has_v6 = access("/proc/sys/net/ipv6", F_OK) == 0;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return result != 0 ? result : cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How the driver comes to be: what is bound, what is left out, what is refused, and what it says of itself. */
+/*
+ * How the driver comes to be: what is bound, what is left out, what is refused, and what it says of
+ * itself.
+ */
 #include "uv_driver_test.h"
 
 #include <errno.h>

@@ -107,6 +107,61 @@ static void test_acquire(void **state)
 	assert_int_equal(e.policy.selector.destination.bits, 16);
 }
 
+/* The wire's family is the template's; where that says none, the packet's. */
+static void test_acquire_families(void **state)
+{
+	struct nlmsghdr *message;
+	struct nlattr *attr;
+	struct nm_xfrm_event e;
+
+	(void)state;
+	xfrm_test_load("event acquire", &recorded);
+	message = xfrm_test_find(&recorded, false, XFRM_MSG_ACQUIRE, 0);
+	((struct xfrm_user_acquire *)mnl_nlmsg_get_payload(message))->sel.family = AF_INET6;
+	assert_int_equal(nm_xfrm_event_decode(message, &e), 0);
+	assert_int_equal(e.state.destination.family, NATMUX_FAMILY_IPV4);
+	assert_int_equal(e.state.selector.destination.base.family, NATMUX_FAMILY_IPV6);
+	mnl_attr_for_each(
+		attr, message, sizeof(struct xfrm_user_acquire)) if (mnl_attr_get_type(attr) ==
+								     XFRMA_TMPL)(
+		(struct xfrm_user_tmpl *)mnl_attr_get_payload(attr))
+		->family = 0;
+	assert_int_equal(nm_xfrm_event_decode(message, &e), 0);
+	assert_int_equal(e.state.destination.family, NATMUX_FAMILY_IPV6);
+}
+
+/* Attributes that no recorded event has are read all the same. */
+static void test_marks(void **state)
+{
+	static const struct {
+		const char *name;
+		uint16_t type;
+		bool is_policy;
+	} cases[] = {{"event state-added", XFRM_MSG_NEWSA, false},
+		{"event soft", XFRM_MSG_EXPIRE, false}, {"event replay", XFRM_MSG_NEWAE, false},
+		{"event policy-added", XFRM_MSG_NEWPOLICY, true},
+		{"event policy-expired", XFRM_MSG_POLEXPIRE, true}};
+	const struct xfrm_mark mark = {.v = 0x11, .m = 0xff};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nlmsghdr *message;
+		struct nm_xfrm_event e;
+		const struct nm_xfrm_mark *got = cases[i].is_policy ? &e.policy.mark : &e.id.mark;
+
+		xfrm_test_load(cases[i].name, &recorded);
+		message = xfrm_test_find(&recorded, false, cases[i].type, 0);
+		mnl_attr_put(message, XFRMA_MARK, sizeof(mark), &mark);
+		assert_int_equal(nm_xfrm_event_decode(message, &e), 0);
+		assert_int_equal(got->value, 0x11);
+		assert_int_equal(got->mask, 0xff);
+		if (cases[i].is_policy)
+			continue;
+		assert_int_equal(e.state.mark.value, 0x11);
+		assert_int_equal(e.state.protocol, NM_XFRM_PROTO_ESP);
+	}
+}
+
 static void test_mapping(void **state)
 {
 	const struct natmux_addr before = xfrm_test_addr("192.0.2.2:4444"),
@@ -425,6 +480,8 @@ int main(void)
 		cmocka_unit_test(test_states),
 		cmocka_unit_test(test_policies),
 		cmocka_unit_test(test_acquire),
+		cmocka_unit_test(test_acquire_families),
+		cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_mapping),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_octets),

@@ -422,6 +422,32 @@ static void test_timeout(void **state)
 	assert_int_equal(result.answer.os_error, ETIMEDOUT);
 }
 
+/* Behind a NAT all of a sudden, and out of it again: the encapsulation comes and goes with the ports. */
+static void test_encapsulation(void **state)
+{
+	struct nm_xfrm_state s = a_state(NATMUX_SA_OUT, true), got;
+	struct nm_xfrm_move_config config =
+		config_of(&s, NATMUX_SA_OUT, "192.0.2.1:4500", "192.0.2.9:6666");
+
+	(void)state;
+	s.encap = 0;
+	s.source.port = s.destination.port = 0;
+	install(&s);
+	assert_true(fake_xfrm_find(&kernel, "192.0.2.2", 0x1000, &got));
+	assert_int_equal(got.encap, 0);
+	move(&config);
+	assert_int_equal(result.answer.error, 0);
+	assert_true(fake_xfrm_find(&kernel, "192.0.2.9", 0x1000, &got));
+	assert_int_equal(got.encap, NM_XFRM_ENCAP_UDP);
+	assert_int_equal(got.destination.port, 6666);
+	config = config_of(&got, NATMUX_SA_OUT, "192.0.2.1", "192.0.2.3");
+	results = 0;
+	move(&config);
+	assert_int_equal(result.answer.error, 0);
+	assert_true(fake_xfrm_find(&kernel, "192.0.2.3", 0x1000, &got));
+	assert_int_equal(got.encap, 0);
+}
+
 static void test_bad_paths(void **state)
 {
 	static const struct {
@@ -460,6 +486,7 @@ int main(void)
 		MOVE_TEST(test_no_numbers_left),
 		MOVE_TEST(test_hidden_key),
 		MOVE_TEST(test_timeout),
+		MOVE_TEST(test_encapsulation),
 		MOVE_TEST(test_bad_paths),
 	};
 

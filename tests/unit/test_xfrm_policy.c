@@ -180,6 +180,16 @@ static void test_other_requests(void **state)
 	assert_int_equal(nm_xfrm_policy_flush(&message), 16);
 	assert_int_equal(made->nlmsg_flags,
 		xfrm_test_find(&recorded, true, XFRM_MSG_FLUSHPOLICY, 0)->nlmsg_flags);
+	/* By its number, too, where the kernel has told it. */
+	assert_true(nm_xfrm_policy_get(
+			    &(struct nm_xfrm_policy_id){.index = 0x123, .direction = NM_XFRM_FWD},
+			    &message) > 0);
+	{
+		const struct xfrm_userpolicy_id *id = mnl_nlmsg_get_payload(made);
+
+		assert_int_equal(id->index, 0x123);
+		assert_int_equal(id->dir, XFRM_POLICY_FWD);
+	}
 	/* The other type says so. */
 	p.type = XFRM_POLICY_TYPE_SUB;
 	assert_int_equal(nm_xfrm_policy_update(&p, &message), 252 + 12);

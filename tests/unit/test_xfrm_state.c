@@ -561,6 +561,46 @@ static void assert_ring_refused(uint32_t words, uint32_t window, int error)
 	assert_int_equal(nm_xfrm_state_decode(made, &got), error);
 }
 
+/* A ring that is shorter than what every ring begins with. */
+static void test_ring_cut(void **state)
+{
+	struct nlmsghdr *message;
+	struct nm_xfrm_state got;
+	struct nlattr *attr, *ring = NULL;
+
+	(void)state;
+	xfrm_test_load("state esn", &recorded);
+	message = xfrm_test_find(&recorded, false, XFRM_MSG_NEWSA, 1);
+	mnl_attr_for_each(attr, message,
+		sizeof(struct xfrm_usersa_info)) if (mnl_attr_get_type(attr) ==
+						     XFRMA_REPLAY_ESN_VAL) ring = attr;
+	assert_non_null(ring);
+	assert_int_equal(nm_xfrm_state_decode(message, &got), 0);
+	/* The last attribute: the message ends with it. */
+	message->nlmsg_len = (uint32_t)((uint8_t *)ring - (uint8_t *)message) + 4 + 20;
+	ring->nla_len = 4 + 20;
+	assert_int_equal(nm_xfrm_state_decode(message, &got), NATMUX_ETRUNCATED);
+}
+
+/* The old form's bitmap has 32 bits, whatever the byte beside it says. */
+static void test_old_window(void **state)
+{
+	static const uint8_t said[] = {0, 31, 32, 33, 255}, used[] = {0, 31, 32, 32, 32};
+	struct nlmsghdr *message;
+	struct nm_xfrm_state got;
+
+	(void)state;
+	xfrm_test_load("state numbers", &recorded);
+	message = xfrm_test_find(&recorded, false, XFRM_MSG_NEWSA, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		struct xfrm_usersa_info *info = mnl_nlmsg_get_payload(message);
+
+		info->replay_window = said[i];
+		assert_int_equal(nm_xfrm_state_decode(message, &got), 0);
+		assert_int_equal(got.replay.window, used[i]);
+	}
+}
+
 static void test_ring_lies(void **state)
 {
 	(void)state;
@@ -596,6 +636,8 @@ int main(void)
 		cmocka_unit_test(test_bad_build),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_lies),
+		cmocka_unit_test(test_ring_cut),
+		cmocka_unit_test(test_old_window),
 		cmocka_unit_test(test_ring_lies),
 		cmocka_unit_test(test_name_without_end),
 	};

@@ -5,7 +5,10 @@
 
 #include "test.h"
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <net/if.h>
@@ -137,6 +140,22 @@ static inline bool set_loopback_up(void)
 
 	close(fd);
 	return is_up;
+}
+
+/* 0: go on; else what main() returns. */
+static inline int enter_namespace(void)
+{
+	if (unshare(CLONE_NEWNET) < 0) {
+		printf("skipped: needs CAP_NET_ADMIN for a network namespace (%s)\n",
+			strerror(errno));
+		return 77;
+	}
+	if (access("/dev/net/tun", R_OK | W_OK) < 0) {
+		printf("skipped: /dev/net/tun: %s\n", strerror(errno));
+		return 77;
+	}
+	has_v6 = access("/proc/sys/net/ipv6", F_OK) == 0;
+	return set_loopback_up() ? 0 : 1;
 }
 
 #endif

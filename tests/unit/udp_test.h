@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of UDP sockets share: a socket over calls that can fail, and nothing of it left behind. */
+/*
+ * What the tests of UDP sockets share: a socket over calls that can fail, and nothing of it left
+ * behind.
+ */
 #ifndef UDP_TEST_H
 #define UDP_TEST_H
 

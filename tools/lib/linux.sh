@@ -36,11 +36,11 @@ linux_fetch() {
 	mkdir -p "${LINUX_DIR%/*}"
 	work=$(mktemp -d "${LINUX_DIR%/*}/fetch.XXXXXX")
 	(
-		cd "$work"
-		apt-get download -q "$package" >/dev/null 2>&1
-		dpkg -x ./*.deb root
-		rm -rf root/usr
-		depmod -b root "$version"
+		cd "$work" &&
+			apt-get download -q "$package" >/dev/null 2>&1 &&
+			dpkg -x ./*.deb root &&
+			rm -rf root/usr &&
+			depmod -b root "$version"
 	) && mv -T "$work/root" "$LINUX_DIR"
 	rm -rf -- "$work"
 	linux_version >/dev/null
