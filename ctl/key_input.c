@@ -8,7 +8,7 @@
 #include <sys/prctl.h>
 #include <termios.h>
 #include <unistd.h>
-#include "daemon/key_file.h"
+#include "daemon/config/key_file.h"
 
 enum { BASE64_SIZE = (NM_KEY_FILE_MAX + 2) / 3 * 4 + 1 };
 

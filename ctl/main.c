@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <natmux/version.h>
 #include "ctl/commands.h"
-#include "daemon/json_wipe.h"
+#include "daemon/control/json_wipe.h"
 
 /* Colours for a terminal only, and not where NO_COLOR (no-color.org) is set to anything. */
 static bool wants_colour(void)

@@ -4,9 +4,9 @@
 
 #include <natmux/error.h>
 
-#include "daemon/config.h"
-#include "daemon/kernel_plane.h"
-#include "daemon/privileges.h"
+#include "daemon/config/config.h"
+#include "daemon/kernel/kernel_plane.h"
+#include "daemon/process/privileges.h"
 
 static void print_needs(const struct nm_config *config, FILE *out)
 {

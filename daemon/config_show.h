@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "daemon/options.h"
+#include "daemon/process/options.h"
 
 /*
  * Reads the configuration at `path` and says on `out` that it is good and what a start with it

@@ -4,9 +4,9 @@
 #include <sodium.h>
 #include <natmux/version.h>
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "daemon/config_show.h"
-#include "daemon/options.h"
+#include "daemon/process/options.h"
 #include "daemon/run.h"
 
 static int run(const struct nm_options *options)

@@ -11,14 +11,14 @@
 #include <natmux/error.h>
 
 #include "base/log.h"
-#include "daemon/config.h"
-#include "daemon/kernel_door.h"
-#include "daemon/kernel_plane.h"
-#include "daemon/kernel_port.h"
-#include "daemon/sa_plane_move.h"
+#include "daemon/config/config.h"
+#include "daemon/kernel/kernel_door.h"
+#include "daemon/kernel/kernel_plane.h"
+#include "daemon/kernel/kernel_port.h"
+#include "daemon/planes/sa_plane_move.h"
 #include "daemon/server_parts.h"
-#include "daemon/user_plane.h"
-#include "daemon/user_sa_plane.h"
+#include "daemon/user/user_plane.h"
+#include "daemon/user/user_sa_plane.h"
 
 /* 0, or what the first socket that did not take it says. */
 static int set_encap(const struct nm_server *server, bool is_kernel)

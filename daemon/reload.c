@@ -5,14 +5,14 @@
 #include <natmux/error.h>
 
 #include "base/log.h"
-#include "daemon/config_keys.h"
-#include "daemon/config_message.h"
-#include "daemon/handoff.h"
-#include "daemon/kernel_plane.h"
-#include "daemon/options.h"
+#include "daemon/config/config_keys.h"
+#include "daemon/config/config_message.h"
+#include "daemon/handoff/handoff.h"
+#include "daemon/kernel/kernel_plane.h"
+#include "daemon/process/options.h"
 #include "daemon/server_parts.h"
-#include "daemon/service.h"
-#include "daemon/user_plane.h"
+#include "daemon/process/service.h"
+#include "daemon/user/user_plane.h"
 
 static const struct nm_config_peer *find_peer(const struct nm_config *config, const char *name)
 {

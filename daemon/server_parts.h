@@ -4,7 +4,7 @@
 #define NM_SERVER_PARTS_H
 
 #include <natmux/uv.h>
-#include "daemon/sa_plane.h"
+#include "daemon/planes/sa_plane.h"
 #include "daemon/server.h"
 
 struct nm_config;

@@ -2,9 +2,9 @@
 /* What the running natmuxd shows of itself, to requests and to its other parts. */
 #include "daemon/server_parts.h"
 
-#include "daemon/config.h"
-#include "daemon/handoff.h"
-#include "daemon/user_plane.h"
+#include "daemon/config/config.h"
+#include "daemon/handoff/handoff.h"
+#include "daemon/user/user_plane.h"
 
 struct natmux_mux *nm_server_mux(struct nm_server *server)
 {

@@ -81,7 +81,7 @@ static void refuse_hidden(struct judge *judge, const char *where)
 
 /*
  * An IPv6 socket that takes IPv4 can be joined where none comes to it, because the same daemon has an
- * IPv4 socket there. What else this needs is seen at the socket itself: daemon/joining.c.
+ * IPv4 socket there. What else this needs is seen at the socket itself: daemon/join/joining.c.
  */
 static bool keeps_ipv4_away(const struct judge *judge, const struct nm_port_socket *dual,
 	const struct nm_port_holder *by)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/control.h"
+#include "daemon/control/control.h"
 #include "tests/fakes/fake_server.h"
 
 static struct fake_server fake;

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <natmux/error.h>
 
-#include "daemon/config_selector.h"
+#include "daemon/config/config_selector.h"
 
 static int fails(struct fake_sa_plane *fake, char why[static NM_SA_PLANE_WHY])
 {

@@ -3,7 +3,7 @@
 #ifndef FAKE_SA_PLANE_H
 #define FAKE_SA_PLANE_H
 
-#include "daemon/sa_plane.h"
+#include "daemon/planes/sa_plane.h"
 
 enum { FAKE_SA_PLANE_MAX = 16 };
 

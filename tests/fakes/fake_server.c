@@ -7,9 +7,9 @@
 
 #include <natmux/error.h>
 #include <natmux/inner.h>
-#include "daemon/config_selector.h"
-#include "daemon/sa_plane_move.h"
-#include "daemon/user_sa_plane.h"
+#include "daemon/config/config_selector.h"
+#include "daemon/planes/sa_plane_move.h"
+#include "daemon/user/user_sa_plane.h"
 
 static struct fake_server *fake_of(const struct nm_server *server)
 {
@@ -296,7 +296,7 @@ int nm_server_move_sas(struct nm_server *server, const char *plane, struct nm_sa
 	return nm_sa_plane_move(&fake->sa_plane, to, fake->now_ms, moved, why);
 }
 
-/* daemon/kernel_plane.h */
+/* daemon/kernel/kernel_plane.h */
 
 struct nm_kernel_plane *nm_server_kernel_plane(struct nm_server *server)
 {
@@ -330,7 +330,7 @@ struct nm_join *nm_server_join(struct nm_server *server)
 	return fake_of(server)->joins ? (struct nm_join *)server : NULL;
 }
 
-/* daemon/join.h */
+/* daemon/join/join.h */
 
 void nm_join_get_status(const struct nm_join *join, struct nm_join_status *status)
 {
@@ -446,7 +446,7 @@ void natmux_mux_servers(const struct natmux_mux *mux,
 		each(user, &fake_of_mux(mux)->servers[i]);
 }
 
-/* daemon/user_plane.h */
+/* daemon/user/user_plane.h */
 
 static struct fake_server *fake_of_plane(const struct nm_user_plane *plane)
 {

@@ -7,12 +7,12 @@
 #define FAKE_SERVER_H
 
 #include <natmux/mux.h>
-#include "daemon/config.h"
-#include "daemon/join.h"
-#include "daemon/kernel_plane.h"
-#include "daemon/sa_plane.h"
+#include "daemon/config/config.h"
+#include "daemon/join/join.h"
+#include "daemon/kernel/kernel_plane.h"
+#include "daemon/planes/sa_plane.h"
 #include "daemon/server.h"
-#include "daemon/user_plane.h"
+#include "daemon/user/user_plane.h"
 
 struct fake_server {
 	uv_loop_t *loop;

@@ -2,7 +2,7 @@
 /* No user plane: for tests of the others. */
 #include <stdlib.h>
 
-#include "daemon/user_plane.h"
+#include "daemon/user/user_plane.h"
 
 struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
 {

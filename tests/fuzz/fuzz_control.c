@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "daemon/control_line.h"
-#include "daemon/control_request.h"
+#include "daemon/control/control_line.h"
+#include "daemon/control/control_request.h"
 #include "tests/fakes/fake_server.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

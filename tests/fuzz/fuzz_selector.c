@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include "daemon/config_selector.h"
-#include "daemon/key_file.h"
+#include "daemon/config/config_selector.h"
+#include "daemon/config/key_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

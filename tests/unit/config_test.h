@@ -5,7 +5,7 @@
 
 #include "test.h"
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 static inline struct nm_config *parse_in(const struct nm_config_world *world, const char *text)
 {

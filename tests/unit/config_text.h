@@ -6,7 +6,7 @@
 #include "config_test.h"
 
 #include <stdio.h>
-#include "daemon/config_value.h"
+#include "daemon/config/config_value.h"
 
 static inline char *print(const struct nm_config *config)
 {

@@ -7,8 +7,8 @@
 
 #include <stdio.h>
 #include <natmux/error.h>
-#include "daemon/config_selector.h"
-#include "daemon/kernel.h"
+#include "daemon/config/config_selector.h"
+#include "daemon/kernel/kernel.h"
 #include "tests/fakes/fake_xfrm.h"
 #include "xfrm/kernel.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <sys/stat.h>
 #include <natmux/error.h>
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 enum { LINE_MAX_BYTES = 1024, TEXT_MAX = 16384 };
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/config_value.h"
+#include "daemon/config/config_value.h"
 
 /* Writes a change as one line: "3 ~ port 4500 4501 restart". */
 static void write_change(void *user, const struct nm_config_change *change)

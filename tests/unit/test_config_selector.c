@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 #include <natmux/error.h>
-#include "daemon/config_selector.h"
+#include "daemon/config/config_selector.h"
 
 static void test_good(void **state)
 {

@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include "daemon/control_capture.h"
-#include "daemon/control_events.h"
+#include "daemon/control/control_capture.h"
+#include "daemon/control/control_events.h"
 
 static struct nm_capture capture;
 static uint64_t now_us;

@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include <stdlib.h>
-#include "daemon/control_line.h"
+#include "daemon/control/control_line.h"
 
 static struct nm_control_line line;
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/control_json.h"
-#include "daemon/control_line.h"
-#include "daemon/control_request.h"
+#include "daemon/control/control_json.h"
+#include "daemon/control/control_line.h"
+#include "daemon/control/control_request.h"
 #include "tests/fakes/fake_server.h"
 #include "golden.h"
 

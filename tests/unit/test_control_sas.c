@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/control_request.h"
+#include "daemon/control/control_request.h"
 #include "tests/fakes/fake_sa_plane.h"
 #include "tests/fakes/fake_server.h"
 #include "golden.h"

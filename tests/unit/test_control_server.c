@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include <natmux/error.h>
-#include "daemon/control.h"
-#include "daemon/control_client.h"
+#include "daemon/control/control.h"
+#include "daemon/control/control_client.h"
 #include "tests/fakes/fake_server.h"
 
 static uv_loop_t loop;

@@ -2,7 +2,7 @@
 /* Which kernels are trusted with ESP in GRO, and which SPIs would take STUN there. */
 #include "test.h"
 
-#include "daemon/esp_gro.h"
+#include "daemon/port/esp_gro.h"
 
 static void test_releases(void **state)
 {

@@ -13,9 +13,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <arpa/inet.h>
-#include "daemon/config.h"
-#include "daemon/joining.h"
-#include "daemon/steering.h"
+#include "daemon/config/config.h"
+#include "daemon/join/joining.h"
+#include "daemon/port/steering.h"
 #include "io/pidfd.h"
 #include "io/process.h"
 #include "tests/fakes/fake_sys.h"

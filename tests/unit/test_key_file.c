@@ -9,8 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <natmux/error.h>
-#include "daemon/config_keys.h"
-#include "daemon/key_file.h"
+#include "daemon/config/config_keys.h"
+#include "daemon/config/key_file.h"
 
 enum { KEY = 20 };
 

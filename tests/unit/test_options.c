@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/options.h"
+#include "daemon/process/options.h"
 #include "daemon/paths.h"
 
 enum { ARGUMENTS_MAX = 6 };

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <natmux/error.h>
-#include "daemon/poller.h"
+#include "daemon/process/poller.h"
 
 enum { PATIENCE_MS = 2000 };
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <natmux/error.h>
-#include "daemon/privileges.h"
+#include "daemon/process/privileges.h"
 
 static void test_needed(void **state)
 {

@@ -6,14 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <natmux/error.h>
-#include "daemon/sa_plane_move.h"
-#include "daemon/user_plane.h"
-#include "daemon/user_sa_plane.h"
+#include "daemon/planes/sa_plane_move.h"
+#include "daemon/user/user_plane.h"
+#include "daemon/user/user_sa_plane.h"
 #include "tests/fakes/fake_sa_plane.h"
 
 static struct natmux_esp *esp;
 
-/* daemon/user_plane.h: a plane without device. */
+/* daemon/user/user_plane.h: a plane without device. */
 
 struct natmux_esp *nm_user_plane_esp(struct nm_user_plane *plane)
 {

@@ -24,7 +24,7 @@
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <natmux/error.h>
-#include "daemon/seccomp.h"
+#include "daemon/process/seccomp.h"
 
 static const struct natmux_log silent = {.level = NATMUX_LOG_ERROR};
 

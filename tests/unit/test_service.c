@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-#include "daemon/service.h"
+#include "daemon/process/service.h"
 
 /* An abstract socket, named by the process so that two runs do not meet. */
 static int listen_as_manager(void)

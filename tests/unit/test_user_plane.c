@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <natmux/error.h>
 #include "base/bytes.h"
-#include "daemon/user_plane.h"
+#include "daemon/user/user_plane.h"
 #include "tests/fakes/fake_inner_tun.h"
 
 static uv_loop_t loop;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
-#include "daemon/user_sort.h"
+#include "daemon/user/user_sort.h"
 
 enum { WORKERS = 3, SIZE = 16, PARTS = 32 };
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
-#include "daemon/worker_mailbox.h"
+#include "daemon/user/worker_mailbox.h"
 
 enum { POSTERS = 4, EACH = 2000 };
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <natmux/error.h>
 
-#include "daemon/workers.h"
+#include "daemon/user/workers.h"
 
 enum { THREADS = 3, PAUSES = 300 };
 
