@@ -93,11 +93,11 @@ struct nm_kernel_policy *nm_kernel_spd_find_like(
 static int grow(struct nm_kernel_spd *spd)
 {
 	uint32_t room = spd->room > 0 ? 2 * spd->room : 16;
-	void *policies;
+	struct nm_kernel_policy **policies;
 
 	if (spd->len < spd->room)
 		return 0;
-	policies = reallocarray(spd->policies, room, sizeof(*spd->policies));
+	policies = reallocarray(spd->policies, room, sizeof(struct nm_kernel_policy *));
 	if (!policies)
 		return NATMUX_ENOMEM;
 	spd->policies = policies;
