@@ -68,13 +68,14 @@ static int connect_to(int peer_netns, pid_t peer)
 {
 	static const char *const ours[] = {
 		"ip addr add " OUR_IPV4 "/30 dev natmux-b0",
-		"ip addr add " OUR_IPV6 "/64 dev natmux-b0 nodad",
-		"ip link set natmux-b0 up",
+		"ip addr add " OUR_IPV6 "/64 dev natmux-b0 nodad", "ip link set natmux-b0 up",
+		"ip link set lo up", /* natmux tries UDP_GRO and UDP_SEGMENT there first */
 	};
 	static const char *const theirs[] = {
 		"ip addr add " THEIR_IPV4 "/30 dev natmux-b1",
 		"ip addr add " THEIR_IPV6 "/64 dev natmux-b1 nodad",
 		"ip link set natmux-b1 up",
+		"ip link set lo up",
 	};
 	char command[COMMAND_MAX];
 

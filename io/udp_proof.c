@@ -135,6 +135,19 @@ static int take_train(struct proof *proof)
 	return datagrams == DATAGRAMS ? 0 : ENOMSG;
 }
 
+/* Even a namespace's own addresses are reached through its loopback interface only. */
+static const char *text_of(int error)
+{
+	switch (error) {
+	case ENOMSG: return broken;
+	case EAGAIN: return "nothing came: is lo up?";
+	case EADDRNOTAVAIL:
+	case ENETUNREACH:
+	case ENETDOWN: return "is the loopback interface up?";
+	default: return strerror(error);
+	}
+}
+
 /* Tries one of the two; `why` stays empty when it works. */
 static void prove(struct nm_udp *udp, bool use_gro, char why[static 80])
 {
@@ -154,8 +167,7 @@ static void prove(struct nm_udp *udp, bool use_gro, char why[static 80])
 	if (proof.fd >= 0)
 		udp->sys->close(proof.fd);
 	if (failed)
-		snprintf(why, 80, "proof, %.28s: %.38s", failed,
-			error == ENOMSG ? broken : strerror(error));
+		snprintf(why, 80, "proof, %.28s: %.38s", failed, text_of(error));
 }
 
 void nm_udp_prove(struct nm_udp *udp)
