@@ -237,7 +237,9 @@ static int open_steered(struct nm_server *server)
 	net.budget = config->budget;
 	net.log = server->log;
 	err = natmux_uv_new(&server->loop, server->mux, &net, &server->net);
-	return err < 0 ? err : nm_kernel_door_listen(server->kernel_door, config);
+	if (err == 0)
+		err = nm_kernel_door_listen(server->kernel_door, config, port.is_steered);
+	return err < 0 ? err : nm_kernel_port_widen(&port, &server->log);
 }
 
 static int open_join(struct nm_server *server)

@@ -3,7 +3,8 @@
  * A device, and where need be sockets bound to it. Which socket gets an injected packet must not be
  * left to the order in which the kernel finds them: a reuseport group that comes first ends its
  * search, though a socket bound to the device would suit better, and the packet would come to us
- * again, for ever. So the group's program knows the device, or the group is bound to another one.
+ * again, for ever. So the group's program knows the device, or the group is bound to another one, or
+ * there is no group.
  */
 #include "daemon/kernel/kernel_door.h"
 
@@ -72,19 +73,24 @@ static int open_tun(struct nm_kernel_door *door, const struct nm_config *config)
 	return 0;
 }
 
-int nm_kernel_door_listen(struct nm_kernel_door *door, const struct nm_config *config)
+int nm_kernel_door_listen(
+	struct nm_kernel_door *door, const struct nm_config *config, bool is_steered)
 {
 	struct nm_udp_config udp = {
 		.sys = &nm_sys_real,
 		.log = door->setup.log,
 		.device = nm_tun_name(door->tun),
 		.reuse_address = config->handoff == NM_HANDOFF_INJECT,
-		.reuse_port = true,
+		/* Beside sockets bound to another device there is nothing to share. */
+		.reuse_port = *config->device != '\0',
 		.encap = true,
 	};
 	int err = 0;
 
-	for (size_t i = 0; *config->device && i < config->listen_len && err == 0; i++) {
+	/* The group's program knows the door by itself, where the group hears it at all. */
+	if (is_steered && !*config->device)
+		return 0;
+	for (size_t i = 0; i < config->listen_len && err == 0; i++) {
 		/* A link-local address belongs to the link's interface: nothing is injected there. */
 		if (config->listen[i].scope_id != 0)
 			continue;

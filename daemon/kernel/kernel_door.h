@@ -6,6 +6,7 @@
 #ifndef NM_KERNEL_DOOR_H
 #define NM_KERNEL_DOOR_H
 
+#include <stdbool.h>
 #include <uv.h>
 #include <natmux/mux.h>
 
@@ -25,11 +26,13 @@ struct nm_kernel_door_setup {
 int nm_kernel_door_open(const struct nm_kernel_door_setup *setup, struct nm_kernel_door **door);
 
 /*
- * Where the port is bound to a device (config->device), what is injected would not reach it: opens
- * sockets with UDP_ENCAP that are bound to ours. Else the port's steering program tells injected
- * packets by nm_kernel_door_interface(). To be called when the port is open. NATMUX_E…, logged.
+ * Opens sockets with UDP_ENCAP that are bound to our device, where what is injected would not come to
+ * the port's own: it is bound to another device (config->device), or is not steered. Else the port's
+ * steering program tells injected packets by nm_kernel_door_interface(). To be called when the port is
+ * open. NATMUX_E…, logged.
  */
-int nm_kernel_door_listen(struct nm_kernel_door *door, const struct nm_config *config);
+int nm_kernel_door_listen(
+	struct nm_kernel_door *door, const struct nm_config *config, bool is_steered);
 uint32_t nm_kernel_door_interface(const struct nm_kernel_door *door);
 
 /* Becomes the owner of ESP in the mux: after the handoff, which would have it otherwise. */

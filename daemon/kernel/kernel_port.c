@@ -70,16 +70,36 @@ static int add(struct nm_kernel_port *port, const struct nm_udp_config *config, 
 	return 0;
 }
 
+/*
+ * The one socket where there is no steering. The door's sockets have the same address and are bound to
+ * its device, which the kernel lets nobody be beside a socket that is bound to none, unless both allow
+ * sharing, with others too. But what a socket is bound to may change afterwards.
+ */
+static int add_plain(struct nm_kernel_port *port, const struct nm_udp_config *config,
+	const struct natmux_addr *local)
+{
+	struct nm_udp_config one = *config;
+
+	if (!*config->device && local->scope_id == 0) {
+		one.device = "lo";
+		one.reuse_port = false;
+		port->is_narrow[port->fds_n] = true;
+	}
+	return add(port, &one, false, local);
+}
+
 static int open_address(struct nm_kernel_port *port, const struct nm_udp_config *config,
 	uint32_t tun, const struct natmux_addr *local)
 {
 	int err = check_free(config, local);
 
-	if (err == 0 && port->is_steered)
+	if (err == 0 && !port->is_steered)
+		return add_plain(port, config, local);
+	if (err == 0)
 		err = add(port, config, true, local);
 	if (err == 0)
 		err = add(port, config, false, local);
-	if (err < 0 || !port->is_steered)
+	if (err < 0)
 		return err;
 	if (nm_steering_attach(config->sys, port->fds[port->fds_n - 1], tun) == 0)
 		return 0;
@@ -88,24 +108,23 @@ static int open_address(struct nm_kernel_port *port, const struct nm_udp_config 
 	return NATMUX_ESYSTEM;
 }
 
+int nm_kernel_port_widen(const struct nm_kernel_port *port, const struct natmux_log *log)
+{
+	for (size_t i = 0; i < port->fds_n; i++) {
+		if (!port->is_narrow[i] ||
+			setsockopt(port->fds[i], SOL_SOCKET, SO_BINDTODEVICE, "", 1) == 0)
+			continue;
+		nm_log(log, NATMUX_LOG_ERROR, "setsockopt(SO_BINDTODEVICE): %s", strerror(errno));
+		return NATMUX_ESYSTEM;
+	}
+	return 0;
+}
+
 static bool is_wildcard(const struct natmux_addr *addr)
 {
 	static const uint8_t zeros[16];
 
 	return memcmp(addr->ip, zeros, sizeof(zeros)) == 0;
-}
-
-/* Without steering a device keeps what is injected away from us: else it would go round for ever. */
-static int tell_unsteered(const struct nm_kernel_port *port, const struct nm_config *config,
-	const struct natmux_log *log)
-{
-	bool works = *config->device != '\0';
-
-	nm_log(log, works ? NATMUX_LOG_WARNING : NATMUX_LOG_ERROR,
-		"this kernel does not steer datagrams as it is told: %s; %s", port->why,
-		works ? "all ESP goes through natmuxd back into the kernel, which is slower"
-		      : "esp = kernel needs the key device then");
-	return works ? 0 : NATMUX_EUNSUPPORTED;
 }
 
 /* Whether to ask for it: a plain socket has no use for it, and some kernels do it wrong. */
@@ -139,7 +158,10 @@ int nm_kernel_port_open(const struct nm_config *config, uint32_t tun, const stru
 	*port = (struct nm_kernel_port){0};
 	port->is_steered = nm_steering_prove(&nm_sys_real, port->why) == 0;
 	if (!port->is_steered)
-		err = tell_unsteered(port, config, log);
+		nm_log(log, NATMUX_LOG_WARNING,
+			"this kernel does not steer datagrams as it is told: %s; all ESP goes "
+			"through natmuxd back into the kernel, which is slower",
+			port->why);
 	choose_esp_gro(port, config, log);
 	for (size_t i = 0; i < config->listen_len && err == 0; i++) {
 		err = open_address(port, &sockets, tun, &config->listen[i]);
