@@ -17,6 +17,11 @@ good_client() {
 	lab_wait 5 grep -q ready "$(lab_log good)"
 }
 
+# had COUNT CLASS: whether the client has told of so many; it answers first.
+had() {
+	[[ $(grep -c "^$2" "$(lab_log good)") -ge $1 ]]
+}
+
 example_answers() {
 	lab_run client "$datagrams" ask ike-init "$1" 4500
 }
@@ -44,6 +49,8 @@ good_client
 for target in 203.0.113.2 2001:db8:2::2; do
 	tap "$target: IKE and ESP there and back" lab_run client "$datagrams" talk "$target" 4500
 done
+lab_wait 5 had 4 ike || true # what is missing then is told below
+lab_wait 5 had 2 esp || true
 tap_is "IKE messages that the client had" "$(grep -c '^ike' "$(lab_log good)")" -eq 4
 tap_is "ESP that it had" "$(grep -c '^esp' "$(lab_log good)")" -eq 2
 tap_is "frames of it that were wrong" "$(natmux_drops gw-b handoff-frame)" -eq 0
