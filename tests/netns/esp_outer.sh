@@ -12,6 +12,10 @@ start() {
 	local line
 	esp_configure a 203.0.113.2:4500
 	esp_configure b 203.0.113.1:4500
+	# Packets are counted: no train may pass for one.
+	for line in a b; do
+		echo 'gso = no' >>"$LAB_DIR/ns/gw-$line/natmux.conf"
+	done
 	for line; do
 		sed -i "/^sa \"site-out\"/a $line" "$LAB_DIR"/ns/gw-{a,b}/natmux.conf
 	done

@@ -149,6 +149,17 @@ esp_lost() {
 		{ read -r sent received && echo $((sent - received)); }
 }
 
+# esp_unanswered LOG: of pings that were stopped, each with a line in the log: those without an answer
+# before the last one that has one. What was under way at the end does not count.
+esp_unanswered() {
+	sed -n 's/.* icmp_seq=\([0-9]*\) .*time=.*/\1/p' "$(lab_log "$1")" | sort -nu | awk 'END { print $1 - NR }'
+}
+
+# esp_answered LOG: how many have one.
+esp_answered() {
+	grep -c ' icmp_seq=[0-9]* .*time=' "$(lab_log "$1")" || true
+}
+
 # esp_iperf FROM TO SECONDS [ARGUMENT...]: Mbit/s of iperf3 as they arrive.
 esp_iperf() {
 	local from=$1 to=$2 seconds=$3 address=$4
