@@ -71,9 +71,13 @@ tap_is() {
 	fi
 }
 
-# tap_has WHAT FILE TEXT: whether a file holds a text.
+# tap_has WHAT FILE TEXT: whether a file holds a text, within two seconds: another program writes it.
 tap_has() {
-	if grep -qF -- "$3" "$2"; then
+	local tries=40
+	until grep -qF -- "$3" "$2" || ((--tries == 0)); do
+		sleep 0.05
+	done
+	if ((tries > 0)); then
 		tap_ok "$1"
 	else
 		tap_not_ok "$1: no \"$3\" in ${2##*/}"
