@@ -27,7 +27,7 @@ const struct nm_ctl_command nm_ctl_commands[] = {
 	{"events", "[--follow]", "what happened lately; with --follow, what happens",
 		"  -f, --follow    the events kept (64 at most), then new ones until Ctrl-C\n",
 		nm_ctl_events},
-	{"sa", "add|del|list|flush|export [WORD VALUE]...",
+	{"sa", "add|del|list|flush|move|export [WORD VALUE]...",
 		"SAs of esp = user and kernel: what went through them, new ones", nm_ctl_sa_help,
 		nm_ctl_sa},
 	{"policy", "add|del|list|flush [WORD VALUE]...",

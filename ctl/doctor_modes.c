@@ -173,8 +173,8 @@ static void judge_none(const struct nm_doctor_facts *facts, struct nm_doctor_rep
 	struct nm_doctor_mode *mode = add(report, "handoff", "none");
 
 	if (has_tun(facts, mode))
-		nm_doctor_say(
-			mode->row.finding, "works, with esp = user and without an IKE daemon");
+		nm_doctor_say(mode->row.finding,
+			"works, with esp = user or kernel, without an IKE daemon");
 	conclude(mode);
 }
 
