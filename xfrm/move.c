@@ -345,6 +345,7 @@ static void answered(void *user, const struct nm_xfrm_answer *answer)
 {
 	struct move *move = user;
 
+	move->now_ms = nm_xfrm_session_now_ms(move->config.session);
 	if (answer->error != 0) {
 		/* What failed first is what is told. */
 		if (move->result.answer.error == 0)

@@ -120,8 +120,11 @@ static void ask_next(struct probe *probe)
 
 static void deleted(void *user, const struct nm_xfrm_answer *answer)
 {
+	struct probe *probe = user;
+
 	(void)answer;
-	ask_next(user);
+	probe->now_ms = nm_xfrm_session_now_ms(probe->session);
+	ask_next(probe);
 }
 
 /* The kernel took it all the same. */
@@ -177,6 +180,7 @@ static void answered(void *user, const struct nm_xfrm_answer *answer)
 	struct probe *probe = user;
 	const struct question *question = &questions[probe->next++];
 
+	probe->now_ms = nm_xfrm_session_now_ms(probe->session);
 	if (!probe->is_settled[NM_XFRM_FEATURE_XFRM])
 		judge_xfrm(probe, answer);
 	if (question->attribute == 0)

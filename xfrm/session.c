@@ -46,6 +46,7 @@ struct nm_xfrm_session {
 	struct entry *outstanding; /* sent, not answered; NULL: none */
 	struct entry own;          /* the dumps of a resynchronisation */
 	uint32_t sequence;         /* given out last */
+	uint64_t now_ms;           /* of the call under way */
 	bool is_pumping;
 	uint64_t retry_ms; /* not before; the socket was full */
 
@@ -100,20 +101,19 @@ bool nm_xfrm_session_is_idle(const struct nm_xfrm_session *session)
 	       session->stage == STAGE_NONE;
 }
 
-static void pump(struct nm_xfrm_session *session, uint64_t now_ms);
-static void finish_dump(
-	struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer, uint64_t now_ms);
+static void pump(struct nm_xfrm_session *session);
+static void finish_dump(struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer);
 
 /* The entry is gone before its owner hears of it, who may ask for the next thing then. */
-static void finish(struct nm_xfrm_session *session, struct entry *entry,
-	const struct nm_xfrm_answer *answer, uint64_t now_ms)
+static void finish(
+	struct nm_xfrm_session *session, struct entry *entry, const struct nm_xfrm_answer *answer)
 {
 	struct nm_xfrm_request request = entry->request;
 
 	if (session->outstanding == entry)
 		session->outstanding = NULL;
 	if (entry == &session->own) {
-		finish_dump(session, answer, now_ms);
+		finish_dump(session, answer);
 		return;
 	}
 	nm_list_remove(&entry->node);
@@ -124,19 +124,19 @@ static void finish(struct nm_xfrm_session *session, struct entry *entry,
 		request.done(request.user, answer);
 }
 
-static void finish_with(
-	struct nm_xfrm_session *session, struct entry *entry, int os_error, uint64_t now_ms)
+static void finish_with(struct nm_xfrm_session *session, struct entry *entry, int os_error)
 {
 	struct nm_xfrm_answer answer;
 
 	nm_xfrm_answer_set(&answer, entry->type, os_error);
-	finish(session, entry, &answer, now_ms);
+	finish(session, entry, &answer);
 }
 
 /* Sends an entry; false when the socket is full and it has to wait. */
-static bool send_entry(struct nm_xfrm_session *session, struct entry *entry, uint64_t now_ms)
+static bool send_entry(struct nm_xfrm_session *session, struct entry *entry)
 {
 	struct nlmsghdr *header = (void *)entry->message.bytes;
+	uint64_t now_ms = session->now_ms;
 	int os_error = 0, err;
 
 	if (entry->deadline_ms == 0)
@@ -157,7 +157,7 @@ static bool send_entry(struct nm_xfrm_session *session, struct entry *entry, uin
 	if (err < 0) {
 		if (err == NATMUX_EFULL || os_error == 0)
 			os_error = ETIMEDOUT;
-		finish_with(session, entry, os_error, now_ms);
+		finish_with(session, entry, os_error);
 		return true;
 	}
 	session->status.requests++;
@@ -183,25 +183,25 @@ static struct entry *make_dump(struct nm_xfrm_session *session)
 	return own;
 }
 
-static struct entry *find_next(struct nm_xfrm_session *session, uint64_t now_ms)
+static struct entry *find_next(struct nm_xfrm_session *session)
 {
 	struct nm_list *first = nm_list_first(&session->waiting);
 
-	if (session->stage != STAGE_NONE && now_ms >= session->resync_ms)
+	if (session->stage != STAGE_NONE && session->now_ms >= session->resync_ms)
 		return make_dump(session);
 	return first ? NM_LIST_ENTRY(first, struct entry, node) : NULL;
 }
 
 /* Sends what is next, until something waits for its answer. Callbacks may come back in here. */
-static void pump(struct nm_xfrm_session *session, uint64_t now_ms)
+static void pump(struct nm_xfrm_session *session)
 {
 	if (session->is_pumping)
 		return;
 	session->is_pumping = true;
-	while (!session->outstanding && now_ms >= session->retry_ms) {
-		struct entry *entry = find_next(session, now_ms);
+	while (!session->outstanding && session->now_ms >= session->retry_ms) {
+		struct entry *entry = find_next(session);
 
-		if (!entry || !send_entry(session, entry, now_ms))
+		if (!entry || !send_entry(session, entry))
 			break;
 	}
 	session->is_pumping = false;
@@ -228,7 +228,8 @@ int nm_xfrm_session_request(struct nm_xfrm_session *session, struct nm_xfrm_mess
 	nm_list_init(&entry->node);
 	nm_list_move_last(&session->waiting, &entry->node);
 	session->waiting_len++;
-	pump(session, now_ms);
+	session->now_ms = now_ms;
+	pump(session);
 	return 0;
 }
 
@@ -278,8 +279,8 @@ static void take_reply(
 		entry->request.event(entry->request.user, event);
 }
 
-static void take_ack(struct nm_xfrm_session *session, const struct nlmsghdr *message,
-	struct entry *entry, uint64_t now_ms)
+static void take_ack(
+	struct nm_xfrm_session *session, const struct nlmsghdr *message, struct entry *entry)
 {
 	struct nm_xfrm_answer answer;
 
@@ -293,7 +294,7 @@ static void take_ack(struct nm_xfrm_session *session, const struct nlmsghdr *mes
 	if (answer.os_error == 0 && entry->is_changed)
 		nm_xfrm_answer_set(&answer, entry->type, EAGAIN);
 	session->status.answers++;
-	finish(session, entry, &answer, now_ms);
+	finish(session, entry, &answer);
 }
 
 /* The entry that a message belongs to by its numbers, or NULL. */
@@ -309,21 +310,20 @@ static struct entry *find_entry(
 	return entry;
 }
 
-static void take_message(
-	struct nm_xfrm_session *session, const struct nlmsghdr *message, uint64_t now_ms)
+static void take_message(struct nm_xfrm_session *session, const struct nlmsghdr *message)
 {
 	struct entry *entry = find_entry(session, message);
 	struct nm_xfrm_event event;
 	int err;
 
 	if (message->nlmsg_type == NLMSG_OVERRUN) {
-		nm_xfrm_session_lost(session, now_ms);
+		nm_xfrm_session_lost(session, session->now_ms);
 		return;
 	}
 	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_type == NLMSG_DONE) {
 		session->status.stale += !entry;
 		if (entry)
-			take_ack(session, message, entry, now_ms);
+			take_ack(session, message, entry);
 		return;
 	}
 	/* Part of a dump that was given up. */
@@ -332,7 +332,7 @@ static void take_message(
 		return;
 	}
 	if (entry) {
-		entry->deadline_ms = now_ms + session->config.timeout_ms;
+		entry->deadline_ms = session->now_ms + session->config.timeout_ms;
 		entry->is_changed |= (message->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
 	}
 	err = nm_xfrm_event_decode(message, &event);
@@ -357,10 +357,11 @@ void nm_xfrm_session_input(
 {
 	const struct nlmsghdr *message;
 
+	session->now_ms = now_ms;
 	while ((message = nm_xfrm_message_take(&bytes, &len)) != NULL)
-		take_message(session, message, now_ms);
+		take_message(session, message);
 	session->status.malformed += len > 0;
-	pump(session, now_ms);
+	pump(session);
 }
 
 static void tell_resync(struct nm_xfrm_session *session, enum nm_xfrm_resync what,
@@ -373,6 +374,7 @@ static void tell_resync(struct nm_xfrm_session *session, enum nm_xfrm_resync wha
 
 void nm_xfrm_session_lost(struct nm_xfrm_session *session, uint64_t now_ms)
 {
+	session->now_ms = now_ms;
 	session->status.losses++;
 	if (!session->config.resync)
 		return;
@@ -387,12 +389,11 @@ void nm_xfrm_session_lost(struct nm_xfrm_session *session, uint64_t now_ms)
 	session->tries = 0;
 	session->resync_ms = now_ms;
 	tell_resync(session, NM_XFRM_RESYNC_LOST, NULL);
-	pump(session, now_ms);
+	pump(session);
 }
 
 /* From the beginning, a little later each time: what made it fail is likely still going on. */
-static void resync_again(
-	struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer, uint64_t now_ms)
+static void resync_again(struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer)
 {
 	if (++session->tries >= RESYNC_TRIES) {
 		session->stage = STAGE_NONE;
@@ -404,15 +405,14 @@ static void resync_again(
 	}
 	session->stage = STAGE_STATES;
 	session->is_lost_again = false;
-	session->resync_ms = now_ms + (RESYNC_WAIT_MS << session->tries);
+	session->resync_ms = session->now_ms + (RESYNC_WAIT_MS << session->tries);
 	tell_resync(session, NM_XFRM_RESYNC_AGAIN, answer);
 }
 
-static void finish_dump(
-	struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer, uint64_t now_ms)
+static void finish_dump(struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer)
 {
 	if (answer->error != 0 || session->is_lost_again) {
-		resync_again(session, answer, now_ms);
+		resync_again(session, answer);
 		return;
 	}
 	if (session->stage == STAGE_STATES) {
@@ -441,9 +441,15 @@ void nm_xfrm_session_tick(struct nm_xfrm_session *session, uint64_t now_ms)
 {
 	struct entry *entry = session->outstanding;
 
+	session->now_ms = now_ms;
 	if (entry && now_ms >= entry->deadline_ms) {
 		session->status.timeouts++;
-		finish_with(session, entry, ETIMEDOUT, now_ms);
+		finish_with(session, entry, ETIMEDOUT);
 	}
-	pump(session, now_ms);
+	pump(session);
+}
+
+uint64_t nm_xfrm_session_now_ms(const struct nm_xfrm_session *session)
+{
+	return session->now_ms;
 }

@@ -82,7 +82,16 @@ void nm_xfrm_session_lost(struct nm_xfrm_session *session, uint64_t now_ms);
 
 /* When nm_xfrm_session_tick() is due; UINT64_MAX: never. */
 uint64_t nm_xfrm_session_next_deadline(const struct nm_xfrm_session *session);
+
+/*
+ * Gives up what was not answered in time. First take in all that the socket holds: the kernel answers
+ * within the call that sends, which can take longer than the timeout (it loads modules), and the
+ * answer lies there when that call returns.
+ */
 void nm_xfrm_session_tick(struct nm_xfrm_session *session, uint64_t now_ms);
+
+/* `now_ms` of the last call: for callbacks that make another request. */
+uint64_t nm_xfrm_session_now_ms(const struct nm_xfrm_session *session);
 
 /* Whether nothing waits for an answer: a blocking owner is through. */
 bool nm_xfrm_session_is_idle(const struct nm_xfrm_session *session);

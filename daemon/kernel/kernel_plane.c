@@ -224,24 +224,19 @@ static void arm(struct nm_kernel_plane *plane)
 		uv_timer_start(&plane->timer, on_timer, deadline > now ? deadline - now : 0, 0);
 }
 
-static void on_timer(uv_timer_t *timer)
+/*
+ * What was lost shows as an error of the socket, which receiving tells. False: there is more than one
+ * turn takes.
+ */
+static bool take_in(struct nm_kernel_plane *plane)
 {
-	struct nm_kernel_plane *plane = timer->data;
-
-	plane->armed_ms = UINT64_MAX;
-	nm_xfrm_session_tick(plane->events, loop_ms(plane));
-	arm(plane);
-}
-
-/* What was lost shows as an error of the socket, which receiving tells. */
-static void on_readable(void *user)
-{
-	struct nm_kernel_plane *plane = user;
+	enum nm_netlink_result result = NM_NETLINK_EMPTY;
 
 	for (int round = 0; round < ROUNDS_MAX; round++) {
 		void *bytes;
 		size_t len;
-		enum nm_netlink_result result = nm_netlink_recv(plane->event_socket, &bytes, &len);
+
+		result = nm_netlink_recv(plane->event_socket, &bytes, &len);
 
 		if (result == NM_NETLINK_DATA)
 			nm_xfrm_session_input(plane->events, bytes, len, loop_ms(plane));
@@ -251,6 +246,25 @@ static void on_readable(void *user)
 			break;
 	}
 	nm_netlink_wipe(plane->event_socket);
+	return result != NM_NETLINK_DATA && result != NM_NETLINK_LOST;
+}
+
+static void on_readable(void *user)
+{
+	struct nm_kernel_plane *plane = user;
+
+	(void)take_in(plane);
+	arm(plane);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct nm_kernel_plane *plane = timer->data;
+
+	plane->armed_ms = UINT64_MAX;
+	/* A loop that was held up comes to its timers before its sockets: the answer may lie there. */
+	if (take_in(plane))
+		nm_xfrm_session_tick(plane->events, loop_ms(plane));
 	arm(plane);
 }
 

@@ -127,24 +127,27 @@ static void on_resync_policy(void *user, const struct nm_xfrm_policy *policy)
 	resync.policies++;
 }
 
+/* All that is there. */
 static void receive(void)
 {
+	enum nm_netlink_result result;
 	void *bytes;
 	size_t len;
 
-	switch (nm_netlink_recv(netlink, &bytes, &len)) {
-	case NM_NETLINK_DATA: nm_xfrm_session_input(session, bytes, len, now_ms()); break;
-	case NM_NETLINK_LOST: nm_xfrm_session_lost(session, now_ms()); break;
-	case NM_NETLINK_EMPTY:
-	case NM_NETLINK_ERROR: break;
-	}
+	do {
+		result = nm_netlink_recv(netlink, &bytes, &len);
+		if (result == NM_NETLINK_DATA)
+			nm_xfrm_session_input(session, bytes, len, now_ms());
+		else if (result == NM_NETLINK_LOST)
+			nm_xfrm_session_lost(session, now_ms());
+	} while (result == NM_NETLINK_DATA || result == NM_NETLINK_LOST);
 }
 
 static void wait_idle(void)
 {
 	while (!nm_xfrm_session_is_idle(session)) {
-		if (nm_netlink_wait(netlink, 20))
-			receive();
+		(void)nm_netlink_wait(netlink, 20);
+		receive();
 		nm_xfrm_session_tick(session, now_ms());
 	}
 }

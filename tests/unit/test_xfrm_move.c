@@ -23,8 +23,10 @@ static void on_moved(void *user, const struct nm_xfrm_move_result *r)
 
 static int setup(void **state)
 {
-	const struct nm_xfrm_session_config config = {
-		.portid = FAKE_XFRM_PORTID, .send = fake_xfrm_send, .user = &kernel};
+	const struct nm_xfrm_session_config config = {.timeout_ms = 1000,
+		.portid = FAKE_XFRM_PORTID,
+		.send = fake_xfrm_send,
+		.user = &kernel};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(key); i++)
@@ -42,10 +44,13 @@ static int teardown(void **state)
 	return 0;
 }
 
+static uint64_t now_ms;
+
+/* Each answer takes nearly as long as one may. */
 static void deliver_all(void)
 {
-	for (int i = 0; i < 50 && fake_xfrm_deliver(&kernel, session, 0); i++)
-		;
+	for (int i = 0; i < 50 && fake_xfrm_deliver(&kernel, session, now_ms += 900); i++)
+		nm_xfrm_session_tick(session, now_ms);
 }
 
 static void install(const struct nm_xfrm_state *s)
@@ -54,7 +59,8 @@ static void install(const struct nm_xfrm_state *s)
 
 	assert_true(nm_xfrm_state_add(s, &message) > 0);
 	assert_int_equal(
-		nm_xfrm_session_request(session, &message, &(struct nm_xfrm_request){0}, 0), 0);
+		nm_xfrm_session_request(session, &message, &(struct nm_xfrm_request){0}, now_ms),
+		0);
 	deliver_all();
 }
 
@@ -89,7 +95,7 @@ static struct nm_xfrm_move_config config_of(const struct nm_xfrm_state *s,
 
 static void move(const struct nm_xfrm_move_config *config)
 {
-	assert_int_equal(nm_xfrm_move_start(config, on_moved, NULL, 0), 0);
+	assert_int_equal(nm_xfrm_move_start(config, on_moved, NULL, now_ms), 0);
 	deliver_all();
 	assert_int_equal(results, 1);
 	assert_true(nm_xfrm_session_is_idle(session));
@@ -270,7 +276,8 @@ static void test_policies(void **state)
 	install(&s);
 	assert_true(nm_xfrm_policy_add(&before, &message) > 0);
 	assert_int_equal(
-		nm_xfrm_session_request(session, &message, &(struct nm_xfrm_request){0}, 0), 0);
+		nm_xfrm_session_request(session, &message, &(struct nm_xfrm_request){0}, now_ms),
+		0);
 	deliver_all();
 	config.policies = &after;
 	config.policies_len = 1;
@@ -350,8 +357,10 @@ static int fail_every_add(void *user, const void *message, size_t len, int *os_e
 
 static void test_lost(void **state)
 {
-	const struct nm_xfrm_session_config failing = {
-		.portid = FAKE_XFRM_PORTID, .send = fail_every_add, .user = &kernel};
+	const struct nm_xfrm_session_config failing = {.timeout_ms = 1000,
+		.portid = FAKE_XFRM_PORTID,
+		.send = fail_every_add,
+		.user = &kernel};
 	struct nm_xfrm_state s = a_state(NATMUX_SA_IN, false);
 	struct nm_xfrm_move_config config =
 		config_of(&s, NATMUX_SA_IN, "192.0.2.1:4500", "192.0.2.9:6666");

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include "tests/fakes/fake_xfrm.h"
 #include "xfrm/policy_message.h"
-#include "xfrm/probe.h"
 #include "xfrm/suite.h"
 
 static struct fake_xfrm kernel;
@@ -548,83 +547,6 @@ static void test_loss_without_interest(void **state)
 	assert_true(nm_xfrm_session_is_idle(session));
 }
 
-static struct nm_xfrm_features found;
-static unsigned int found_times;
-
-static void on_features(void *user, const struct nm_xfrm_features *features)
-{
-	(void)user;
-	found = *features;
-	found_times++;
-}
-
-static void fill(void *user, void *buf, size_t len)
-{
-	(void)user;
-	memset(buf, 7, len);
-}
-
-static void probe(void)
-{
-	static const struct natmux_random random = {.fill = fill};
-
-	found_times = 0;
-	assert_int_equal(nm_xfrm_probe_start(session, &random, on_features, NULL, 0), 0);
-	deliver_all(0);
-	assert_int_equal(found_times, 1);
-}
-
-static void test_probe(void **state)
-{
-	(void)state;
-	begin(false);
-	probe();
-	for (size_t i = 0; i < NM_XFRM_FEATURE_COUNT; i++)
-		assert_true(found.has[i]);
-	assert_int_equal(fake_xfrm_requests(&kernel, XFRM_MSG_NEWSA), 2);
-	nm_xfrm_session_free(session);
-
-	/* Linux 6.1 */
-	begin(false);
-	kernel.attributes_end = NM_XFRMA_SA_DIR;
-	probe();
-	assert_true(found.has[NM_XFRM_FEATURE_MAPPING_THRESHOLD]);
-	assert_false(found.has[NM_XFRM_FEATURE_DIRECTION]);
-	assert_false(found.has[NM_XFRM_FEATURE_KEEPALIVE]);
-	assert_false(found.has[NM_XFRM_FEATURE_CPU]);
-	assert_true(found.has[NM_XFRM_FEATURE_ESP4]);
-	nm_xfrm_session_free(session);
-
-	begin(false);
-	kernel.has_no_esp = true;
-	probe();
-	assert_true(found.has[NM_XFRM_FEATURE_XFRM]);
-	assert_false(found.has[NM_XFRM_FEATURE_ESP4]);
-	assert_string_equal(found.why[NM_XFRM_FEATURE_ESP4].text, NM_XFRM_NO_ESP);
-	assert_non_null(strstr(found.why[NM_XFRM_FEATURE_ESP6].text, "CONFIG_INET6_ESP"));
-	nm_xfrm_session_free(session);
-
-	/* One algorithm is missing: another is asked for. */
-	begin(false);
-	kernel.fail_type = XFRM_MSG_NEWSA;
-	kernel.fail_error = ENOSYS;
-	probe();
-	assert_true(found.has[NM_XFRM_FEATURE_ESP4]);
-	assert_int_equal(fake_xfrm_requests(&kernel, XFRM_MSG_NEWSA), 3);
-	nm_xfrm_session_free(session);
-
-	begin(false);
-	kernel.fail_error = EPERM;
-	probe();
-	assert_false(found.has[NM_XFRM_FEATURE_XFRM]);
-	assert_false(found.has[NM_XFRM_FEATURE_ESP4]);
-	assert_int_equal(found.why[NM_XFRM_FEATURE_ESP4].os_error, EPERM);
-	assert_int_equal(fake_xfrm_requests(&kernel, XFRM_MSG_NEWSA), 0);
-	assert_string_equal(nm_xfrm_feature_word(NM_XFRM_FEATURE_KEEPALIVE), "keepalive");
-	assert_null(nm_xfrm_feature_word(NM_XFRM_FEATURE_COUNT));
-	assert_null(nm_xfrm_feature_text(NM_XFRM_FEATURE_COUNT));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,7 +566,6 @@ int main(void)
 		cmocka_unit_test_teardown(test_interrupted_dump, teardown),
 		cmocka_unit_test_teardown(test_resync_fails, teardown),
 		cmocka_unit_test_teardown(test_loss_without_interest, teardown),
-		cmocka_unit_test_teardown(test_probe, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
