@@ -51,7 +51,7 @@ bool udp_peer_can(const char *ip)
 struct udp_peer udp_peer_open(const char *ip)
 {
 	struct udp_peer peer = {.addr = test_addr(ip)};
-	const struct timeval two_seconds = {.tv_sec = 2};
+	const struct timeval patience = {.tv_sec = 20};
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
 	const int on = 1, buffer = 8 * 1024 * 1024;
@@ -60,7 +60,7 @@ struct udp_peer udp_peer_open(const char *ip)
 	assert_true(peer.fd >= 0);
 	assert_int_equal(getsockname(peer.fd, (struct sockaddr *)&sa, &len), 0);
 	assert_int_equal(natmux_addr_from_sockaddr((struct sockaddr *)&sa, len, &peer.addr), 0);
-	setsockopt(peer.fd, SOL_SOCKET, SO_RCVTIMEO, &two_seconds, sizeof(two_seconds));
+	setsockopt(peer.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer)) < 0)
 		setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
 	if (peer.addr.family == NATMUX_FAMILY_IPV6)

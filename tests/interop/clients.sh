@@ -11,14 +11,17 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/../netns/common.sh"
 
 client() {
-	timeout 30 "$LAB_DIR/enter" client "$@"
+	timeout 60 "$LAB_DIR/enter" client "$@"
 }
 
 # coturn's client waits for ever for an answer to a further question, so its words are what counts.
 stunclient() {
-	timeout 5 "$LAB_DIR/enter" client turnutils_stunclient -p 4500 -L "$1" "$2" \
-		>"$(lab_log stunclient)" 2>&1 || true
-	grep -qF "UDP reflexive addr: $3" "$(lab_log stunclient)"
+	local status=0
+	: >"$(lab_log stunclient)"
+	lab_spawn client stunclient stdbuf -oL turnutils_stunclient -p 4500 -L "$1" "$2"
+	lab_wait 5 grep -qF "UDP reflexive addr: $3" "$(lab_log stunclient)" || status=$?
+	lab_stop "$LAB_PID"
+	return "$status"
 }
 
 tap_begin "$@"
@@ -36,9 +39,9 @@ tap "with traffic" charon_pings host-a 192.168.2.10
 tap "coturn's client is told its address" stunclient 203.0.113.200 203.0.113.2 203.0.113.200:
 tap "over IPv6, too" stunclient 2001:db8::200 2001:db8:2::2 2001:db8::200:
 
-client ike-scan --nat-t --sport=0 --retry=1 203.0.113.2 >"$(lab_log ike-scan)" 2>&1 || true
+client ike-scan --nat-t --sport=0 --retry=8 203.0.113.2 >"$(lab_log ike-scan)" 2>&1 || true
 tap_has "ike-scan is answered by charon" "$(lab_log ike-scan)" '203.0.113.2'$'\t'
-client ike-scan --ikev2 --nat-t --sport=0 --retry=1 203.0.113.2 >"$(lab_log ike-scan2)" 2>&1 || true
+client ike-scan --ikev2 --nat-t --sport=0 --retry=8 203.0.113.2 >"$(lab_log ike-scan2)" 2>&1 || true
 tap_has "in IKEv2, too" "$(lab_log ike-scan2)" '203.0.113.2'$'\t'
 
 lookalikes=$(natmux_drops gw-b esp-no-flow)

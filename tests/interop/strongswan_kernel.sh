@@ -15,7 +15,7 @@ states() {
 
 tap_begin "$@"
 lab_topology
-guest_enter 240
+guest_enter 700
 lab_coturn
 for site in a b; do
 	natmux_configure "gw-$site" "$conf/$site/natmux.conf"
@@ -28,7 +28,7 @@ tap "IKE_SA and CHILD_SA" charon_up gw-a net
 tap_is "an XFRM state out" "$(states gw-a 14500 4500)" -eq 1
 tap_is "and one in" "$(states gw-a 4500 14500)" -eq 1
 tap "ping from A's host to B's" charon_pings host-a 192.168.2.10
-tap "packets of 1372 bytes" lab_run host-a ping -q -c 3 -i 0.2 -W 2 -M "do" -s 1344 192.168.2.10
+tap "packets of 1372 bytes" lab_run host-a ping -q -c 3 -i 0.2 -W "$LAB_ANSWER" -M "do" -s 1344 192.168.2.10
 tap "CHILD_SA rekeyed" charon_ctl gw-a --rekey --child net
 tap_within 10 "ping after it" charon_pings host-b 192.168.1.10
 tap "IKE_SA rekeyed" charon_ctl gw-b --rekey --ike headquarters

@@ -8,8 +8,7 @@ set -euo pipefail
 # capture FILE CLASSES: starts a capture in the background.
 capture() {
 	lab_spawn gw-b capture "$NATMUX_BUILD/ctl/natmuxctl" capture --class "$2" -w "$1"
-	lab_wait 5 test -e "$1"
-	sleep 0.5 # asked for, by then
+	lab_wait 5 test -e "$1" # made when natmuxd has agreed
 }
 
 # count FILE FILTER: packets that tshark, which wrote none of this, finds. By itself it takes all of
@@ -39,7 +38,7 @@ pcaps=$LAB_DIR/ns/gw-b
 capture "$pcaps/all.pcap" ike,stun,esp
 all=$LAB_PID
 tap "IKE, ESP and STUN pass" traffic
-sleep 1
+natmux_settle gw-b
 lab_stop "$all"
 tap_is "IKE, both ways" "$(count "$pcaps/all.pcap" isakmp)" -eq 4
 tap_is "of which two to the port" \
@@ -56,7 +55,7 @@ tap_is "no wrong checksum" "$(tshark -n -o ip.check_checksum:TRUE -o udp.check_c
 capture "$pcaps/stun.pcap" stun
 one=$LAB_PID
 traffic >/dev/null
-sleep 1
+natmux_settle gw-b
 lab_stop "$one"
 tap_is "a class asked for" "$(count "$pcaps/stun.pcap" stun)" -eq 2
 tap_is "comes alone" "$(count "$pcaps/stun.pcap" 'not stun')" -eq 0

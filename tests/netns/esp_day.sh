@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# A day of new keys every five minutes, 288 pairs of SAs one after the other, in less than a minute:
+# A day of new keys every five minutes, 288 pairs of SAs one after the other, soon over:
 # a soft limit of packets asks for each, and the old pair goes when the new one is there. Both ways
 # every single numbered datagram arrives once, and a stream octet for octet. The same with two workers.
 set -euo pipefail
@@ -12,7 +12,7 @@ numbered=$tests/tools/numbered.py
 renew() {
 	local log=$1 count=$2
 	shift 2
-	timeout 110 "$tests/tools/esp_renew.py" "$LAB_DIR/ns/gw-a/run/natmux/control.sock" 203.0.113.2:4500 \
+	timeout 400 "$tests/tools/esp_renew.py" "$LAB_DIR/ns/gw-a/run/natmux/control.sock" 203.0.113.2:4500 \
 		"$LAB_DIR/ns/gw-b/run/natmux/control.sock" 203.0.113.1:4500 "$count" "$@" \
 		>"$(lab_log "$log")" 2>&1
 	[[ $(tail -n 1 "$(lab_log "$log")") == "renewed $count" ]]
@@ -21,15 +21,26 @@ renew() {
 # listen HOST ADDRESS, send WHAT FROM TO RATE: both ends; their numbers are in $pids.
 listen() {
 	: >"$(lab_log "at-$1")"
-	lab_spawn "$1" "at-$1" "$numbered" listen "$2" 7000
+	rm -f "$LAB_DIR/progress-$1"
+	lab_spawn "$1" "at-$1" "$numbered" listen "$2" 7000 --progress "$LAB_DIR/progress-$1"
 	listeners+=("$LAB_PID")
 	lab_wait 5 grep -q ready "$(lab_log "at-$1")"
 }
 
 send() {
 	: >"$(lab_log "$1-$2")"
-	lab_spawn "$2" "$1-$2" "$numbered" "$1" "$3" 7000 --rate "$4" --seconds "${5:-3600}"
+	local to=host-a
+	[[ $2 == host-b ]] || to="host-b"
+	lab_spawn "$2" "$1-$2" "$numbered" "$1" "$3" 7000 --rate "$4" --progress "$LAB_DIR/progress-$to"
 	senders+=("$LAB_PID")
+}
+
+# arrived: whether all datagrams have.
+arrived() {
+	kill -USR1 "${listeners[@]}"
+	sleep 0.1
+	lab_is -eq "$(of datagrams-host-a sent)" of at-host-b received &&
+		lab_is -eq "$(of datagrams-host-b sent)" of at-host-a received
 }
 
 stop() {
@@ -37,7 +48,7 @@ stop() {
 	for pid in "${senders[@]}"; do
 		lab_stop "$pid"
 	done
-	sleep 0.5 # for what is on its way
+	lab_wait 1 arrived || true # what is missing then is told
 	for pid in "${listeners[@]}"; do
 		lab_stop "$pid"
 	done

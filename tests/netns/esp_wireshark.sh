@@ -11,7 +11,7 @@ set -euo pipefail
 traffic() {
 	esp_pings host-a 192.168.2.10 -c 5 -i 0.02 &&
 		esp_pings host-b 2001:db8:a1::10 -c 5 -i 0.02 &&
-		esp_iperf host-a host-b 1 192.168.2.10 -b 3M
+		esp_ahead=0 lab_is -ge 200000 esp_iperf host-a host-b 192.168.2.10 300000 -b 3M
 }
 
 # read_with KEYS FILTER FIELD...: what tshark finds in the capture with these keys.
@@ -51,10 +51,9 @@ judge() {
 	rm -f "$LAB_DIR/esp.pcap"
 	lab_spawn gw-b capture "$NATMUX_BUILD/ctl/natmuxctl" capture --class esp -w "$LAB_DIR/esp.pcap"
 	capture=$LAB_PID
-	lab_wait 5 test -e "$LAB_DIR/esp.pcap"
-	sleep 0.3
+	lab_wait 5 test -e "$LAB_DIR/esp.pcap" # made when natmuxd has agreed
 	tap "$1: traffic" traffic
-	sleep 0.3
+	natmux_settle gw-b
 	lab_stop "$capture"
 	(umask 077 && natmux_ctl gw-b sa export --wireshark --yes >"$keys")
 	tap_is "$1: pings of IPv4, there and back" "$(count "$keys" 'icmp.type == 8 || icmp.type == 0')" -eq 10
@@ -128,10 +127,9 @@ all_read() {
 	rm -f "$LAB_DIR/esp.pcap"
 	lab_spawn gw-b capture "$NATMUX_BUILD/ctl/natmuxctl" capture --class esp -w "$LAB_DIR/esp.pcap"
 	pids+=("$LAB_PID")
-	lab_wait 5 test -e "$LAB_DIR/esp.pcap"
-	sleep 0.3
+	lab_wait 5 test -e "$LAB_DIR/esp.pcap" # made when natmuxd has agreed
 	tap "pings through all $(suites | wc -l) suites, ESN: $1" pings_of_all
-	sleep 0.3
+	natmux_settle gw-b
 	(umask 077 && natmux_ctl gw-b sa export --wireshark --yes >"$keys")
 	for pid in "${pids[@]}"; do
 		lab_stop "$pid"

@@ -17,7 +17,7 @@ configure() {
 # refuses LOG-TEXT: natmuxd does not start, and says why.
 refuses() {
 	local status=0
-	timeout 10 "$LAB_DIR/enter" gw-b "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/gw-b/natmux.conf" \
+	timeout 60 "$LAB_DIR/enter" gw-b "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/gw-b/natmux.conf" \
 		>"$(lab_log refused)" 2>&1 || status=$?
 	[[ $status -ne 0 && $status -ne 124 ]] && grep -qF -- "$1" "$(lab_log refused)"
 }
@@ -39,8 +39,8 @@ check_family() {
 	tap_within 5 "$v: a daemon shares the port" grep -q ready "$(lab_log "$toy")"
 	tap "$v: IKE, then ESP, answered by it" lab_run client "$datagrams" talk "$target" 4500 \
 		--from 31022
-	tap_is "$v: each IKE message came once" "$(seen "$toy" ike)" -eq 2
-	tap_is "$v: each ESP datagram came once" "$(seen "$toy" esp)" -eq 1
+	tap_gets "$v: each IKE message came once" -eq 2 seen "$toy" ike
+	tap_gets "$v: each ESP datagram came once" -eq 1 seen "$toy" esp
 	tap_has "$v: with its original address and port" "$(lab_log "$toy")" "$client 31022"
 	tap "$v: STUN is answered by natmux" lab_run client "$datagrams" ask stun "$target" 4500
 	tap_is "$v: the daemon saw no STUN" "$(seen "$toy" stun)" -eq 0

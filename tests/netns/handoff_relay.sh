@@ -41,7 +41,11 @@ stop() {
 	for site in a b; do
 		lab_stop "${natmuxd[$site]}"
 	done
-	lab_wait 5 test -z "$(lab_run gw-a ss -Huln 'sport = :14500')"
+	lab_wait 5 is_free
+}
+
+is_free() {
+	! lab_listens gw-a 14500
 }
 
 # B begins once A is known to it: A's alias takes the place of the range in its configuration.
@@ -69,17 +73,17 @@ check_family() {
 	tap "$v: A begins: IKE_SA and CHILD_SA" charon_up gw-a net
 	tap "$v: ping from A's host to B's" charon_pings host-a 192.168.2.10
 	tap "$v: ping from B's host to A's" charon_pings host-b 192.168.1.10
-	tap "$v: packets of 1372 bytes" lab_run host-a ping -q -c 3 -i 0.2 -W 2 -M "do" -s 1344 192.168.2.10
+	tap "$v: packets of 1372 bytes" lab_run host-a ping -q -c 3 -i 0.2 -W "$LAB_ANSWER" -M "do" -s 1344 192.168.2.10
 	tap "$v: the flow is established at A" natmux_is gw-a \
 		'any(.flows[]; .peer == "branch" and .state == "established")' flows
 	tap "$v: the flow is established at B" natmux_is gw-b \
 		'any(.flows[]; .peer == null and .state == "established")' flows
 	tap "$v: CHILD_SA rekeyed" charon_ctl gw-a --rekey --child net
 	tap_within 5 "$v: by A's daemon" grep -q 'inbound CHILD_SA net{2}' "$(lab_log charon-gw-a)"
-	tap "$v: ping after it" charon_pings host-a 192.168.2.10
+	tap_within 5 "$v: ping after it" charon_pings host-a 192.168.2.10
 	tap "$v: IKE_SA rekeyed by B" charon_ctl gw-b --rekey --ike headquarters
 	tap_within 5 "$v: at A" charon_has gw-a '#2, ESTABLISHED'
-	tap "$v: ping after that" charon_pings host-b 192.168.1.10
+	tap_within 5 "$v: ping after that" charon_pings host-b 192.168.1.10
 	tap "$v: B begins" initiate_from_b
 	tap "$v: ping in the tunnel of B" charon_pings host-a 192.168.2.10
 	tap "$v: A has dropped nothing" no_drops gw-a

@@ -17,9 +17,9 @@ good_client() {
 	lab_wait 5 grep -q ready "$(lab_log good)"
 }
 
-# had COUNT CLASS: whether the client has told of so many; it answers first.
+# had CLASS: of how many the client has told; it answers first.
 had() {
-	[[ $(grep -c "^$2" "$(lab_log good)") -ge $1 ]]
+	grep -c "^$1" "$(lab_log good)" || true
 }
 
 example_answers() {
@@ -36,7 +36,7 @@ natmux_start gw-b
 pid=$LAB_PID
 
 tap_fails "without a client nobody answers" lab_run client "$datagrams" ask ike-init 203.0.113.2 4500
-tap_is "and that is counted" "$(natmux_drops gw-b handoff-no-client)" -eq 1
+tap_gets "and that is counted" -eq 1 natmux_drops gw-b handoff-no-client
 
 lab_spawn gw-b example "$top/docs/examples/handoff_client.py" "$socket" 2
 lab_wait 5 grep -q welcome "$(lab_log example)"
@@ -49,10 +49,8 @@ good_client
 for target in 203.0.113.2 2001:db8:2::2; do
 	tap "$target: IKE and ESP there and back" lab_run client "$datagrams" talk "$target" 4500
 done
-lab_wait 5 had 4 ike || true # what is missing then is told below
-lab_wait 5 had 2 esp || true
-tap_is "IKE messages that the client had" "$(grep -c '^ike' "$(lab_log good)")" -eq 4
-tap_is "ESP that it had" "$(grep -c '^esp' "$(lab_log good)")" -eq 2
+tap_gets "IKE messages that the client had" -eq 4 had ike
+tap_gets "ESP that it had" -eq 2 had esp
 tap_is "frames of it that were wrong" "$(natmux_drops gw-b handoff-frame)" -eq 0
 
 tap "a client that sends rubbish is closed" lab_run gw-b "$handoff" rubbish "$socket"
@@ -65,7 +63,7 @@ lab_spawn gw-b deaf "$handoff" deaf "$socket"
 deaf=$LAB_PID
 lab_wait 5 grep -q ready "$(lab_log deaf)"
 before=$(natmux_drops gw-b handoff-slow)
-lab_run client "$datagrams" talk 203.0.113.2 4500 --seconds 12 >"$(lab_log talk)" 2>&1 || true
+lab_run client "$datagrams" talk 203.0.113.2 4500 --more 800 >"$(lab_log talk)" 2>&1 || true
 tap_is "datagrams lost to the client that does not read" "$(natmux_drops gw-b handoff-slow)" -gt "$before"
 read -r _ sent _ back < <(grep '^sent' "$(lab_log talk)")
 tap_is "the other one has answered all $sent" "$back" -ge "$sent"

@@ -51,18 +51,14 @@ check_traffic() {
 
 # restart_under_traffic: natmuxd at B is killed and started again while pings pass.
 restart_under_traffic() {
-	local ping_log
-	ping_log=$(lab_log ping)
-	lab_run host-a ping -q -i 0.02 -c 150 -W 2 192.168.2.10 >"$ping_log" &
-	local ping=$!
-	sleep 0.7
+	esp_pinging host-a 192.168.2.10
 	lab_stop "${natmuxd[gw-b]}" KILL
 	sleep 0.7
 	natmux_start gw-b
 	natmuxd[gw-b]=$LAB_PID
 	lab_wait 5 is_joined gw-b
-	wait "$ping" || true
-	grep -q '150 packets transmitted, 150 received' "$ping_log"
+	esp_pinged
+	lab_is -ge 50 esp_answered ping && lab_is -eq 0 esp_unanswered ping
 }
 
 tap_begin "$@"
@@ -92,10 +88,10 @@ tap_within 10 "ping after that" charon_pings host-a 192.168.2.10
 tap_is "no IKE at natmux" "$(natmux_rx gw-b ike)" -eq 0
 tap_is "and no ESP" "$(natmux_rx gw-b esp)" -eq 0
 
-lab_run client "$datagrams" ask esp-cookie 203.0.113.2 4500 --count 3 >/dev/null || true
-tap_is "ESP that looks like STUN came to natmux, once each" "$(natmux_rx gw-b esp)" -eq 3
-tap_is "and was given back to charon" \
-	"$(grep -c 'parsed ESP header with SPI 00010054' "$(lab_log charon-gw-b)")" -eq 3
+LAB_ANSWER=1 lab_run client "$datagrams" ask esp-cookie 203.0.113.2 4500 --count 3 >/dev/null || true
+tap_gets "ESP that looks like STUN came to natmux, once each" -eq 3 natmux_rx gw-b esp
+tap_gets "and was given back to charon" -eq 3 \
+	grep -c 'parsed ESP header with SPI 00010054' "$(lab_log charon-gw-b)"
 tap_is "nothing of it was dropped" "$(natmux_drops gw-b tun-write)" -eq 0
 
 tap "killed and started again, not a ping is lost" restart_under_traffic
@@ -113,7 +109,7 @@ check_traffic "after charon's restart"
 
 tap "while joined, root's sockets can share the port" is_shared
 lab_stop "${natmuxd[gw-b]}"
-tap_fails "after natmuxd has left they cannot, as before" is_shared
+tap_within 2 "after natmuxd has left they cannot, as before" is_private
 tap "and the tunnel stands" charon_pings host-a 192.168.2.10
 natmux_start gw-b
 tap_within 5 "joined once more" is_joined gw-b

@@ -117,7 +117,7 @@ for pid in $(ip netns pids "nm-$LAB_ID-gw"); do lab_stop "$pid" KILL; done
 # Without the capability; then with little more than it.
 status=0
 lab_run gw setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace \
-	timeout 10 "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/gw/natmux.conf" \
+	timeout 60 "$NATMUX_BUILD/daemon/natmuxd" -c "$LAB_DIR/ns/gw/natmux.conf" \
 	>"$(lab_log refused)" 2>&1 || status=$?
 tap_is "without CAP_SYS_PTRACE natmuxd does not start" "$status" -eq 3
 tap_has "and says why" "$(lab_log refused)" \

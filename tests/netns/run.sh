@@ -20,7 +20,7 @@ passed=0 failed=0 skipped=0
 for name; do
 	echo "# $name"
 	start=$SECONDS status=0
-	timeout -k 10 150 bash "./$name.sh" "$build" || status=$?
+	timeout -k 10 900 bash "./$name.sh" "$build" || status=$?
 	case $status in
 	0) passed=$((passed + 1)) ;;
 	77) skipped=$((skipped + 1)) ;;

@@ -17,5 +17,5 @@ lab_run gw-a ip link delete natmux0
 status=0
 wait "$pid" || status=$?
 tap_is "natmuxd ends with an error" "$status" -eq 3
-tap "and says why" grep -q 'TUN natmux0: the device was deleted' "$(lab_log natmuxd-gw-a)"
+tap_has "and says why" "$(lab_log natmuxd-gw-a)" 'TUN natmux0: the device was deleted'
 tap_end

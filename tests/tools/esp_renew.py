@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """In place of an IKE daemon: gives two natmuxd new pairs of SAs whenever one's soft limit is reached.
 
-    esp_renew.py A-SOCKET A-REMOTE B-SOCKET B-REMOTE COUNT [--suite WORD] [--packets N] [--careless]
+    esp_renew.py A-SOCKET A-REMOTE B-SOCKET B-REMOTE COUNT [--suite WORD] [--packets N]
+                 [--linger S] [--careless]
 
 Sockets are those of control, remotes where each sends its packets. The first pair is there, of reqid 1,
 and its SPIs are 0x1000 for what A sends and 0x1001 for the rest. Every new outbound SA has a soft limit
 of N packets, and a hard one a hundred times as far. Make before break: who receives comes first, who
-sends next, and what is old goes half a second later; --careless is the other way round, as somebody
-would who thought nothing of it. Says "renewed N" at the end.
+sends next, and what is old goes as soon as all that it has sent is there, or after S seconds;
+--careless is the other way round, as somebody would who thought nothing of it. Says "renewed N" at the end.
 """
 import argparse
 import json
@@ -18,8 +19,8 @@ import socket
 import sys
 import time
 
-LINGER = 0.5  # seconds in which what is on its way arrives
-PATIENCE = 20
+PATIENCE = 60
+LINGER = 0.2  # seconds: another worker's packets may be a little behind
 KEY_LENGTHS = {"aes128gcm16": 20, "aes256gcm16": 36, "chacha20poly1305": 36, "aes128-sha256": 48}
 
 
@@ -34,7 +35,7 @@ class Daemon:
     @staticmethod
     def open(path):
         sock = socket.socket(socket.AF_UNIX)
-        sock.settimeout(10)
+        sock.settimeout(60)
         sock.connect(path)
         return sock
 
@@ -53,6 +54,7 @@ class Daemon:
         answer = json.loads(answer)
         if not answer["ok"]:
             sys.exit("%s: %s" % (command, answer["error"]["message"]))
+        return answer["result"]
 
     def soft_limits(self):
         """SPIs of outbound SAs that are to be replaced, of what can be read now."""
@@ -73,6 +75,12 @@ class Daemon:
     def delete(self, direction, spi):
         remote = {"remote": self.remote} if direction == "out" else {}
         self.ask("sa-delete", direction=direction, spi="0x%x" % spi, **remote)
+
+
+    def sequence(self):
+        """Of each SA, the last number that it has used, or the highest that it has seen."""
+        return {(sa["direction"], int(sa["spi"], 16)): sa["sequence"]
+                for sa in self.ask("sa-list")["sas"]}
 
 
 class Renewal:
@@ -96,7 +104,7 @@ class Renewal:
         self.b.add("out", self.spi + 1, keys[1], self.args)
         self.count += 1
         if not self.args.careless:
-            self.old.append((time.monotonic() + LINGER, old))
+            self.old.append((time.monotonic(), old))
 
     def forget(self, spi):
         self.a.delete("out", spi)
@@ -104,10 +112,22 @@ class Renewal:
         self.b.delete("in", spi)
         self.a.delete("in", spi + 1)
 
-    def forget_due(self, is_end=False):
-        while self.old and (is_end or self.old[0][0] <= time.monotonic()):
-            time.sleep(max(0, self.old[0][0] - time.monotonic()))
-            self.forget(self.old.pop(0)[1])
+    def forget_due(self):
+        """Those that have nothing under way any more; false if there are others."""
+        while self.old:
+            when, spi = self.old[0]
+            age = time.monotonic() - when
+            if age < LINGER or age < self.args.linger and not self.has_arrived(spi):
+                return False
+            self.forget(spi)
+            self.old.pop(0)
+        return True
+
+    def has_arrived(self, spi):
+        """Whether all that this pair has sent has come to the other side."""
+        there, here, back = self.a.sequence(), self.b.sequence(), self.a.sequence()
+        return (here["in", spi] >= there["out", spi] and
+                back["in", spi + 1] >= here["out", spi + 1])
 
 
 def main():
@@ -117,6 +137,7 @@ def main():
     parser.add_argument("count", type=int)
     parser.add_argument("--suite", default="aes128gcm16")
     parser.add_argument("--packets", type=int, default=50)
+    parser.add_argument("--linger", type=float, default=20)
     parser.add_argument("--careless", action="store_true")
     args = parser.parse_args()
     a, b = Daemon(args.a_socket, args.a_remote), Daemon(args.b_socket, args.b_remote)
@@ -131,7 +152,8 @@ def main():
                 renewal.renew()
                 last = time.monotonic()
         renewal.forget_due()
-    renewal.forget_due(is_end=True)
+    while not renewal.forget_due():
+        time.sleep(0.05)
     print("renewed %d" % renewal.count, flush=True)
 
 

@@ -2,7 +2,8 @@
 /*
  * Floods one UDP port with datagrams of several kinds from ten thousand made-up sources, and
  * counts what comes back to them. For tests, in a namespace whose routes lead nowhere else; what
- * the flood does to the receiver is for the test to look at.
+ * the flood does to the receiver is for the test to look at. After each part of it "sent" on standard
+ * output, and it goes on when there is a line on standard input, or no more.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,6 +29,7 @@ enum {
 	HEADERS = 28, /* IPv4 20, UDP 8 */
 	PAYLOAD_MAX = 512,
 	BATCH = 64,
+	PART = 3000,      /* as many as a receiver's socket surely holds */
 	SOURCES = 10000,  /* 198.18.0.0/15: RFC 2544, for tests like this */
 	SOURCE_PORTS = 4, /* of each source */
 	COUNT_MAX = 2000000,
@@ -253,10 +255,22 @@ static void sleep_until(uint64_t when_ns)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, NULL);
 }
 
+/* Says that a part has gone, and waits for a line on standard input; its end: no more waiting. */
+static void part_end(void)
+{
+	int c;
+
+	puts("sent");
+	fflush(stdout);
+	do {
+		c = getchar();
+	} while (c != EOF && c != '\n');
+}
+
 static int flood_run(struct flood *flood, uint64_t count, uint64_t per_s)
 {
 	uint64_t start_ns = now_ns();
-	uint64_t sent = 0;
+	uint64_t sent = 0, part = 0;
 
 	while (sent < count) {
 		unsigned n = count - sent < BATCH ? (unsigned)(count - sent) : BATCH;
@@ -266,6 +280,10 @@ static int flood_run(struct flood *flood, uint64_t count, uint64_t per_s)
 		sent += n;
 		replies_read(flood);
 		sleep_until(start_ns + sent * 1000000000u / per_s);
+		if (sent - part >= PART) {
+			part_end();
+			part = sent;
+		}
 	}
 	printf("{\"sent\":%llu,\"seconds\":%.3f", (unsigned long long)sent,
 		(double)(now_ns() - start_ns) / 1e9);

@@ -10,9 +10,9 @@ docs/examples/handoff_client.py, so that the example is tested, too.
 """
 import importlib.util
 import os
+import signal
 import socket
 import sys
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -59,11 +59,11 @@ def daemon(sock):
 
 def deaf(sock):
     print("ready", flush=True)
-    time.sleep(60)
+    signal.pause()
 
 
 def rubbish(sock):
-    sock.settimeout(5)
+    sock.settimeout(30)
     try:
         for n in range(64):
             sock.send(b"nmux" + os.urandom(80 + n))
@@ -75,7 +75,7 @@ def rubbish(sock):
 
 
 def mute(sock):
-    sock.settimeout(5)
+    sock.settimeout(30)
     sock.send(client.frame(client.DATAGRAM, client.CLASS_ESP, payload=bytes([1] * 40)))
     data = sock.recv(65535)
     if data[5] != client.ERROR:

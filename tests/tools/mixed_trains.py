@@ -6,7 +6,8 @@
 
 Each of the flows is one train of a port of its own: echo requests in ESP, with --ike an IKE message, and
 last a STUN request, cut by the kernel at one length (UDP_SEGMENT). KEYFILE holds the 32 octets in
-hexadecimal. Prints how many STUN messages were answered within two seconds.
+hexadecimal. Prints how many STUN messages were answered, in LAB_ANSWER
+seconds (2) at most.
 """
 
 import argparse
@@ -87,7 +88,7 @@ def main():
         sockets.append(udp)
         udp.sendmsg([b"".join(train)], [(socket.IPPROTO_UDP, UDP_SEGMENT, struct.pack("H", size))],
                     0, (args.to, 4500))
-    answered, end = set(), time.monotonic() + 2
+    answered, end = set(), time.monotonic() + float(os.environ.get("LAB_ANSWER", 2))
     while len(answered) < len(sockets) and time.monotonic() < end:
         for udp in select.select(sockets, [], [], max(0, end - time.monotonic()))[0]:
             if struct.unpack_from("!HHI", udp.recv(2000).ljust(8, b"\0"))[::2] == (0x0101, COOKIE):

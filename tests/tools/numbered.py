@@ -4,17 +4,21 @@
 way is seen at its end.
 
     numbered.py listen ADDRESS PORT
-        takes both on one port until it is killed, then says
+        takes both on one port until it is killed; then, and whenever it gets SIGUSR1, it says
             udp received N lost N twice N late N wrong N
             tcp octets N wrong N
         of numbers from 1 to the highest that came; late: behind a higher one
-    numbered.py datagrams ADDRESS PORT [--rate N] [--seconds S] [--sizes LEAST-MOST]
-        sends N a second, of all sizes in turn; then, or when it is killed, "sent N"
+    numbered.py datagrams ADDRESS PORT [--rate N] [--seconds S] [--count N]
+                         [--sizes LEAST-MOST]
+        sends N a second, of all sizes in turn, and so many at most; then, or when it is killed, "sent N"
+With --progress FILE the listener says there which number came last, and who sends datagrams never is
+further ahead than what every queue on the way holds.
     numbered.py stream ADDRESS PORT [--rate N] [--seconds S]
         the stream, N octets a second; "sent N" when all of it was acknowledged
 """
 import argparse
 import hashlib
+import mmap
 import selectors
 import signal
 import socket
@@ -25,6 +29,8 @@ import time
 PATTERN = hashlib.shake_128(b"numbered").digest(65521)
 TWICE = PATTERN * 2
 TICK = 0.01
+AHEAD = 200  # datagrams
+LOST = 10  # seconds without progress: what is under way does not come any more
 
 
 def pattern(at, size):
@@ -37,8 +43,24 @@ def datagram(number, size):
     return struct.pack("!Q", number) + pattern(number * 7919, size - 8)
 
 
+class Progress:
+    """Eight octets in a file that both ends have: the highest number that came."""
+
+    def __init__(self, path):
+        with open(path, "a+b") as file:
+            file.truncate(8)
+            self.octets = mmap.mmap(file.fileno(), 8)
+
+    def set(self, number):
+        struct.pack_into("=Q", self.octets, 0, number)
+
+    def get(self):
+        return struct.unpack_from("=Q", self.octets)[0]
+
+
 class Datagrams:
-    def __init__(self):
+    def __init__(self, progress):
+        self.progress = progress
         self.seen, self.highest = set(), 0
         self.twice = self.late = self.wrong = 0
 
@@ -51,6 +73,8 @@ class Datagrams:
         self.late += number < self.highest
         self.seen.add(number)
         self.highest = max(self.highest, number)
+        if self.progress:
+            self.progress.set(self.highest)
 
     def __str__(self):
         return "udp received %d lost %d twice %d late %d wrong %d" % (
@@ -89,7 +113,13 @@ def sockets(address, port):
 
 def listen(args):
     udp, tcp = sockets(args.address, args.port)
-    datagrams, ready = Datagrams(), selectors.DefaultSelector()
+    datagrams = Datagrams(args.progress and Progress(args.progress))
+    ready = selectors.DefaultSelector()
+
+    def tell(*_):
+        print("%s\ntcp octets %d wrong %d" % (datagrams, Stream.octets, Stream.wrong), flush=True)
+
+    signal.signal(signal.SIGUSR1, tell)
     ready.register(udp, selectors.EVENT_READ)
     ready.register(tcp, selectors.EVENT_READ)
     print("ready", flush=True)
@@ -104,8 +134,7 @@ def listen(args):
                 else:
                     take_stream(ready, sock, key.data)
     finally:
-        print(datagrams)
-        print("tcp octets %d wrong %d" % (Stream.octets, Stream.wrong), flush=True)
+        tell()
 
 
 def take_stream(ready, sock, stream):
@@ -120,17 +149,18 @@ def take_stream(ready, sock, stream):
     sock.close()
 
 
-def paced(args, send):
-    """Calls send() with what is due, a hundred times a second. Who was kept waiting does not make up
-    for it at once: no queue on the way is made for that."""
+def paced(args, send, room=lambda: 1 << 30):
+    """Calls send() with what is due and has room, a hundred times a second. Who was kept waiting does
+    not make up for it at once: no queue on the way is made for that."""
     start = time.monotonic()
     sent = missed = 0
     most = max(1, int(4 * TICK * args.rate))
-    while (passed := time.monotonic() - start) < args.seconds:
-        due = int(passed * args.rate) - missed - sent
+    while (passed := time.monotonic() - start) < args.seconds and sent < args.count:
+        due = min(int(passed * args.rate) - missed, args.count) - sent
         if due > 0:
-            missed += max(0, due - most)
-            due = min(due, most)
+            most_now = max(0, min(most, room()))
+            missed += max(0, due - most_now)
+            due = min(due, most_now)
             send(sent, due)
             sent += due
         time.sleep(TICK)
@@ -155,8 +185,19 @@ def send_datagrams(args):
             sock.send(datagram(number, least + number * 37 % (most - least + 1)))
             sent = number
 
+    progress = args.progress and Progress(args.progress)
+    came, when = 0, time.monotonic()
+
+    def room():
+        nonlocal came, when
+        if progress.get() > came:
+            came, when = progress.get(), time.monotonic()
+        elif time.monotonic() - when > LOST:
+            came, when = sent, time.monotonic()
+        return came + AHEAD - sent
+
     try:
-        paced(args, send)
+        paced(args, send, *([room] if progress else []))
     finally:
         print("sent %d" % sent, flush=True)
 
@@ -177,6 +218,8 @@ def main():
     parser.add_argument("--rate", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--sizes", default="8-1200")
+    parser.add_argument("--count", type=int, default=1 << 40)
+    parser.add_argument("--progress")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, end)
     {"listen": listen, "datagrams": send_datagrams, "stream": send_stream}[args.command](args)

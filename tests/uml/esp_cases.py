@@ -215,7 +215,7 @@ def transfer(case, size):
     data = hashlib.shake_128(b"%d" % case.number).digest(size)
     family = socket.AF_INET if case.inner == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_STREAM) as sock:
-        sock.settimeout(3)
+        sock.settimeout(60)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.bind((case.kernel_inner, 0))
         sock.connect((case.user_inner, 7))

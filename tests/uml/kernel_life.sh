@@ -59,11 +59,11 @@ start_natmux() {
 }
 
 works() {
-	lab_run nm ping -q -n -c 1 -W 1 -I 10.1.0.1 10.2.0.1
+	lab_run nm ping -q -n -c 1 -W "$LAB_ANSWER" -I 10.1.0.1 10.2.0.1
 }
 
 comes() {
-	lab_run plain ping -q -n -c 1 -W 1 -I 10.2.0.1 10.1.0.1
+	lab_run plain ping -q -n -c 1 -W "$LAB_ANSWER" -I 10.2.0.1 10.1.0.1
 }
 
 sa_is() {
@@ -105,7 +105,7 @@ flood_of_states() {
 	done
 }
 
-uml_begin "$1" 240
+uml_begin "$1" 900
 uml_wire nm plain
 esp_keys site
 lab_addr nm lo 10.1.0.1/32
@@ -122,19 +122,19 @@ tap "the list says who does the work" sa_is 'all(.sas[]; .plane == "kernel" and 
 # Another port, another address: as a NAT would have it.
 before=$(sa site-in counters.packets)
 plain_at 10.9.0.2 4501
-sleep 1 # an SA moves once a second at most
+sleep 1.2 # an SA moves once a second at most
 tap "a packet from another port arrives" comes
 tap_within 3 "and the SA is there now" sa_is 'all(.sas[]; .remote == "10.9.0.2:4501")'
 tap "the way back goes there too" works
 tap_is "the state was changed in place: packets counted" "$(sa site-in counters.packets)" -gt "$before"
-sleep 1
+sleep 1.2
 before=$(sa site-out sequence)
 plain_at 10.9.0.3 4500
 tap_within 3 "packets from another address arrive, and all answers but the first" comes
 tap_within 3 "and the SA is there now" sa_is 'all(.sas[]; .remote == "10.9.0.3:4500")'
 tap "the way back goes there too" works
 tap_is "no number is used again" "$(sa site-out sequence)" -gt "$((before + 1000))"
-tap "an event tells" log_has 'its peer moved from 10.9.0.2:4501 to 10.9.0.3:4500'
+tap_within 3 "an event tells" log_has 'its peer moved from 10.9.0.2:4501 to 10.9.0.3:4500'
 tap_is "states in the kernel" "$(uml_states nm)" -eq 2
 
 # A reload that changes an SA and not its key.
@@ -153,7 +153,7 @@ sed -i 's/suite = aes256gcm16/suite = aes128gcm16/' "$LAB_DIR/ns/nm/natmux.conf"
 add out ab 0x1000 remote 10.9.0.2:4500 limit packet-soft "$(($(sa site-out counters.packets) + 2))" \
 	limit packet-hard "$(($(sa site-out counters.packets) + 5))" >/dev/null
 for _ in 1 2 3 4 5 6 7; do
-	works >/dev/null || true
+	LAB_ANSWER=1 works >/dev/null || true
 done
 tap_within 3 "a soft limit" log_has 'a soft limit is reached, it wants a successor'
 tap_within 3 "a hard limit" log_has 'a hard limit is reached, it is dead'
@@ -216,7 +216,7 @@ lab_stop "$holder"
 before=$(number seq)
 : >"$(lab_log natmuxd-nm)"
 start_natmux
-tap "natmuxd takes over what is there" log_has 'was in the kernel already: it goes on counting'
+tap_within 3 "natmuxd takes over what is there" log_has 'was in the kernel already: it goes on counting'
 tap_is "numbers go on" "$(sa site-out sequence)" -ge "$before"
 tap "the tunnel works" works
 tap_within 3 "and natmuxd has followed its peer" sa_is 'any(.sas[]; .name == "site-in" and .remote == "10.9.0.2:4500")'

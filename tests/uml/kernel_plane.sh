@@ -25,7 +25,7 @@ configure() {
 	} | natmux_configure nm
 }
 
-uml_begin "$1" 280
+uml_begin "$1" 900
 uml_wire nm plain
 mkdir -p "$LAB_DIR/keys"
 "$kernel_cases" conf "$LAB_DIR/keys" >"$LAB_DIR/sections"

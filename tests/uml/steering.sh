@@ -35,7 +35,7 @@ both() {
 }
 
 pings() {
-	lab_run a ping -q -c "$1" -i 0.05 -W 3 -I "$2" "$3" | grep -q " $1 received"
+	lab_pings a "$1" "$3" -I "$2"
 }
 
 packets_in() {
@@ -43,7 +43,7 @@ packets_in() {
 		ours && /\(packets\)/ && !/limit/ {sub(/.*, /, ""); n += $1} END {print n + 0}'
 }
 
-uml_begin "$1" 120
+uml_begin "$1" 600
 uml_wire a b
 lab_addr a lo 10.1.0.1/32 fd01::1/128
 lab_addr b lo 10.2.0.1/32 fd02::1/128

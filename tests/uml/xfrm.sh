@@ -9,7 +9,7 @@ set -euo pipefail
 # shellcheck source=tests/uml/kernel.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
 
-uml_begin "$1" 120
+uml_begin "$1" 600
 lab_ns box
 status=0
 lab_run box "$NATMUX_BUILD/tests/xfrm_live" >"$LAB_DIR/lines" || status=$?

@@ -113,7 +113,7 @@ static void test_read_largest(void **state)
 		assert_int_equal(nm_inner_tun_set_mtu(a.tun, 65535), 0);
 		sender = udp_peer_open(i ? a.ip6 : a.ip4);
 		far.port = PORT;
-		for (int tries = 0; tries < 200 && n == 0; tries++) {
+		for (int tries = 0; tries < 4000 && n == 0; tries++) {
 			usleep(5000); /* for the route of the IPv6 address */
 			udp_peer_send(&sender, &far, bytes, lens[i], 0, 0);
 			n = nm_inner_tun_read(a.queue, &packet, 1);

@@ -140,7 +140,7 @@ static void await_ipv6(struct host *from, struct host *to)
 	far.port = receiver.addr.port;
 	enter(from);
 	sender = udp_peer_open(from->ip6);
-	for (int tries = 0; tries < 200 && udp_peer_is_empty(&receiver); tries++) {
+	for (int tries = 0; tries < 4000 && udp_peer_is_empty(&receiver); tries++) {
 		udp_peer_send(&sender, &far, bytes, 1, 0, 0);
 		while (carry(from, to) > 0)
 			;
@@ -237,7 +237,7 @@ static void run_stream(struct host *from, struct host *to, bool use_v6)
 		}
 		if (idle > 100)
 			usleep(1000);
-		assert_in_range(idle, 0, 5000);
+		assert_in_range(idle, 0, 20000);
 	}
 	assert_int_equal(sent, STREAM);
 	close(sender);

@@ -202,6 +202,8 @@ static void send_to_port(const void *bytes, size_t len)
 	close(fd);
 }
 
+enum { PATIENCE_MS = 20000 };
+
 static bool is_readable(int fd, int timeout_ms)
 {
 	struct pollfd p = {.fd = fd, .events = POLLIN};
@@ -245,17 +247,17 @@ static void test_joined(void **state)
 	for (int i = 0; i < 20; i++) {
 		send_to_port(stun, sizeof(stun));
 		send_to_port(ike, sizeof(ike));
-		assert_true(is_readable(fds.sockets[0], 1000));
+		assert_true(is_readable(fds.sockets[0], PATIENCE_MS));
 		assert_int_equal(recv(fds.sockets[0], &byte, 1, 0), 1);
 		assert_false(is_readable(fds.sockets[0], 0));
-		assert_true(is_readable(child_says, 1000));
+		assert_true(is_readable(child_says, PATIENCE_MS));
 		assert_int_equal(read(child_says, &byte, 1), 1);
 		assert_int_equal(byte, 0);
 	}
 	/* Without us all is the daemon's again. */
 	close_joined();
 	send_to_port(stun, sizeof(stun));
-	assert_true(is_readable(child_says, 1000));
+	assert_true(is_readable(child_says, PATIENCE_MS));
 	assert_int_equal(read(child_says, &byte, 1), 1);
 	assert_int_equal(byte, 1);
 }
@@ -279,10 +281,10 @@ static void expect_at(int family, const void *bytes, size_t len, char theirs, in
 		(ssize_t)len);
 	close(fd);
 	if (theirs) {
-		assert_true(is_readable(child_says, 1000));
+		assert_true(is_readable(child_says, PATIENCE_MS));
 		assert_int_equal(read(child_says, &byte, 1), 1);
 	} else {
-		assert_true(is_readable(fds.sockets[ours], 1000));
+		assert_true(is_readable(fds.sockets[ours], PATIENCE_MS));
 		assert_int_equal(recv(fds.sockets[ours], &byte, 1, 0), 1);
 	}
 	assert_int_equal(byte, theirs);
@@ -401,7 +403,7 @@ static void test_end_is_seen(void **state)
 	assert_int_equal(answer.result, NM_JOINING_JOINED);
 	assert_false(is_readable(fds.pidfd, 0));
 	kill(child, SIGKILL);
-	assert_true(is_readable(fds.pidfd, 2000));
+	assert_true(is_readable(fds.pidfd, PATIENCE_MS));
 	close_joined();
 	/* No copy of its socket keeps the port. */
 	waitpid(child, NULL, 0);

@@ -10,7 +10,7 @@
 #include <natmux/error.h>
 #include "daemon/process/poller.h"
 
-enum { PATIENCE_MS = 2000 };
+enum { PATIENCE_MS = 20000 };
 
 static uv_loop_t loop;
 static struct nm_poller poller;

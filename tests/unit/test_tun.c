@@ -48,7 +48,7 @@ static size_t read_to_port(struct nm_tun *tun, uint16_t port, const uint8_t **pa
 
 	for (int tries = 0; tries < 100; tries++) {
 		if (nm_tun_read(tun, &packet, 1) == 0) {
-			assert_int_equal(poll(&waiting, 1, 2000), 1);
+			assert_int_equal(poll(&waiting, 1, 20000), 1);
 			continue;
 		}
 		if (is_sound(packet.data, packet.len, port, payload))

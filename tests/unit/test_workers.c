@@ -117,7 +117,7 @@ static void test_woken(void **state)
 	make(THREADS);
 	assert_int_equal(nm_workers_start(workers), 0);
 	nm_workers_wake(workers, 1);
-	for (int i = 0; i < 5000 && own[1].wakes == 0; i++)
+	for (int i = 0; i < 20000 && own[1].wakes == 0; i++)
 		usleep(1000);
 	assert_int_equal(own[1].wakes, 1);
 	assert_int_equal(own[0].wakes + own[2].wakes, 0);
@@ -188,7 +188,7 @@ static void test_signals_are_not_theirs(void **state)
 	assert_int_equal(nm_workers_start(workers), 0);
 	for (int i = 0; i < 20; i++)
 		kill(getpid(), SIGUSR1);
-	for (int i = 0; i < 1000 && signals == 0; i++)
+	for (int i = 0; i < 20000 && signals == 0; i++)
 		usleep(1000);
 	assert_in_range(signals, 1, 20);
 	nm_workers_free(workers);

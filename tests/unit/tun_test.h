@@ -112,7 +112,7 @@ static inline void await_ipv6(struct nm_tun *tun)
 	struct udp_peer peer = udp_peer_open(OWN6);
 	struct nm_packet packet = packet_to(&peer, bytes, 1, 0);
 
-	for (int tries = 0; tries < 200 && udp_peer_is_empty(&peer); tries++) {
+	for (int tries = 0; tries < 2000 && udp_peer_is_empty(&peer); tries++) {
 		assert_int_equal(nm_tun_write(tun, &packet, 1), 1);
 		usleep(10000);
 	}

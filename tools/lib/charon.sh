@@ -27,12 +27,12 @@ charon_start() {
 charon_ctl() {
 	local gw=$1
 	shift
-	timeout --foreground 20 "$LAB_DIR/enter" "$gw" swanctl "$@"
+	timeout --foreground 60 "$LAB_DIR/enter" "$gw" swanctl "$@"
 }
 
-# charon_up GATEWAY CHILD: begins a tunnel; fails when it is not there within 15 seconds.
+# charon_up GATEWAY CHILD: begins a tunnel; fails when it is not there within 50 seconds.
 charon_up() {
-	charon_ctl "$1" --initiate --child "$2" --timeout 15
+	charon_ctl "$1" --initiate --child "$2" --timeout 50
 }
 
 # charon_has GATEWAY TEXT: whether `swanctl --list-sas` shows TEXT.
@@ -40,7 +40,7 @@ charon_has() {
 	charon_ctl "$1" --list-sas 2>/dev/null | grep -qF -- "$2"
 }
 
-# charon_answers GATEWAY ADDRESS: one ping through the tunnel, from the gateway's inside.
+# charon_pings GATEWAY ADDRESS: one ping through the tunnel, from the gateway's inside.
 charon_pings() {
-	lab_run "$1" ping -q -c 1 -W 1 "$2"
+	lab_run "$1" ping -q -c 1 -W "$LAB_ANSWER" "$2"
 }

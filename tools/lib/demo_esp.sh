@@ -37,11 +37,10 @@ compare_peers() {
 
 # New keys at both ends while pings run.
 renew_keys() {
-	lab_spawn host-a renew-ping ping -q -n -c 200 -i 0.01 -W 1 192.168.2.10
-	local pings=$LAB_PID
+	esp_pinging host-a 192.168.2.10
 	esp_suite=$demo_suite esp_renew next 0x2000 0x1000
-	wait "$pings" || true
-	note="$(esp_lost renew-ping) of 200 pings lost"
+	esp_pinged
+	note="$(esp_unanswered ping) of $(esp_answered ping) pings lost"
 	[[ $note == "0 of"* ]]
 }
 
@@ -49,12 +48,10 @@ renew_keys() {
 rebind() {
 	local before
 	before=$(esp_peer b)
-	lab_spawn host-a rebind-ping ping -q -n -c 100 -i 0.02 -W 1 192.168.2.10
-	local pings=$LAB_PID
-	sleep 0.5
+	esp_pinging host-a 192.168.2.10
 	lab_rebind nat-a 203.0.113.1 45000-45999
-	wait "$pings" || true
-	note="$before became $(esp_peer b), $(esp_lost rebind-ping) of 100 pings lost"
+	esp_pinged
+	note="$before became $(esp_peer b), $(esp_unanswered ping) of $(esp_answered ping) pings lost"
 	[[ $(esp_peer b) == 203.0.113.1:45* ]]
 }
 

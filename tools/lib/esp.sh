@@ -72,6 +72,8 @@ esp_sites() {
 esp_routes() {
 	local there=2
 	[[ $1 == a ]] || there=1
+	# What natmuxd is never given it cannot send: room for as long as it may be held up.
+	lab_ip "gw-$1" link set natmux1 txqueuelen 5000
 	lab_ip "gw-$1" route replace "192.168.$there.0/24" dev natmux1
 	# A device of less than 1280 bytes has no IPv6.
 	(($(lab_run "gw-$1" cat /sys/class/net/natmux1/mtu) < 1280)) ||
@@ -102,7 +104,7 @@ esp_add() {
 
 # esp_renew NAME SPI OLD-SPI [WORD...]: a new pair of SAs at both gateways and then no more the old one,
 # in an order in which nothing is lost: first those that receive, then those that send; the old go
-# when what is on its way has arrived. The words are for outbound SAs.
+# when what they have sent has arrived. The words are for outbound SAs.
 esp_renew() {
 	local name=$1 spi=$(($2)) old=$(($3)) remote_of_a remote_of_b
 	shift 3
@@ -113,11 +115,26 @@ esp_renew() {
 	esp_add a "$name" in ba $((spi + 1))
 	esp_add a "$name" out ab "$spi" remote "$remote_of_a" "$@"
 	esp_add b "$name" out ba $((spi + 1)) remote "$(esp_peer b)" "$@"
-	sleep 0.2
+	sleep 0.2 # another worker's may be a little behind
+	lab_wait 2 esp_arrived a b "$old" || true # unless it is lost
+	lab_wait 2 esp_arrived b a "$((old + 1))" || true
 	natmux_ctl gw-a sa del dir out spi "$old" remote "$remote_of_a"
 	natmux_ctl gw-b sa del dir out spi "$((old + 1))" remote "$remote_of_b"
 	natmux_ctl gw-a sa del dir in spi "$((old + 1))"
 	natmux_ctl gw-b sa del dir in spi "$old"
+}
+
+# esp_sequence SIDE DIRECTION SPI: the last number that an SA has used, or the highest that it has seen.
+esp_sequence() {
+	natmux_json "gw-$1" ".sas[] | select(.direction == \"$2\" and .spi == \"$(printf '0x%08x' "$3")\") |
+		.sequence" sa list
+}
+
+# esp_arrived FROM TO SPI: whether all that an SA has sent has come to the other side.
+esp_arrived() {
+	local sent
+	sent=$(esp_sequence "$1" out "$3")
+	[[ $(esp_sequence "$2" in "$3") -ge $sent ]]
 }
 
 # esp_peer SIDE: where the gateway's packets go now; esp_added_remote SIDE: where the newest outbound SA
@@ -140,13 +157,26 @@ esp_start() {
 esp_pings() {
 	local from=$1 to=$2
 	shift 2
-	lab_run "$from" ping -q -n -c 1 -W 1 "$@" "$to"
+	lab_run "$from" ping -q -n -c 1 -W "$LAB_ANSWER" "$@" "$to"
 }
 
-# esp_lost LOG: pings without an answer.
-esp_lost() {
-	sed -n 's/^\([0-9]*\) packets transmitted, \([0-9]*\) received.*/\1 \2/p' "$(lab_log "$1")" | tail -n 1 |
-		{ read -r sent received && echo $((sent - received)); }
+# esp_pinging FROM TO [ARGUMENT...]: pings in the background until esp_pinged, fifty times a second or as
+# ping's arguments say; comes back when they are answered. The log is log/ping.log.
+esp_pinging() {
+	local from=$1 to=$2
+	shift 2
+	: >"$(lab_log ping)"
+	lab_spawn "$from" ping ping -n -i 0.02 "$@" "$to"
+	ESP_PING=$LAB_PID
+	lab_wait 5 lab_is -ge 5 esp_answered ping
+}
+
+# esp_pinged: ends them, once there are answers to some that were sent after all that was to be tried.
+esp_pinged() {
+	local answered
+	answered=$(esp_answered ping)
+	lab_wait 5 lab_is -ge $((answered + 20)) esp_answered ping || true # nothing comes any more
+	lab_stop "$ESP_PING" INT
 }
 
 # esp_unanswered LOG: of pings that were stopped, each with a line in the log: those without an answer
@@ -160,13 +190,17 @@ esp_answered() {
 	grep -c ' icmp_seq=[0-9]* .*time=' "$(lab_log "$1")" || true
 }
 
-# esp_iperf FROM TO SECONDS [ARGUMENT...]: Mbit/s of iperf3 as they arrive.
+# esp_iperf FROM TO ADDRESS OCTETS [ARGUMENT...]: TCP by iperf3 until so many octets have arrived; how many
+# did. That they do does not depend on how fast. iperf3 counts what it gives to the socket, and does
+# not wait for what is there at the end: $esp_ahead, or what sockets hold.
 esp_iperf() {
-	local from=$1 to=$2 seconds=$3 address=$4
+	local from=$1 to=$2 address=$3 octets=$4 server
 	shift 4
 	lab_spawn "$to" iperf-server iperf3 --server --one-off
+	server=$LAB_PID
 	lab_wait 5 lab_listens_tcp "$to" 5201 || return 1
-	lab_run "$from" timeout --foreground $((seconds + 10)) iperf3 --client "$address" \
-		--time "$seconds" --json "$@" >"$(lab_log iperf)" 2>&1
-	jq '.end | (.sum_received // .sum).bits_per_second / 1e6 | round' "$(lab_log iperf)"
+	lab_run "$from" timeout --foreground 90 iperf3 --client "$address" \
+		--bytes $((octets + ${esp_ahead:-16000000})) --json "$@" >"$(lab_log iperf)" 2>&1 || true
+	lab_stop "$server"
+	jq '.end.sum_received.bytes // 0' "$(lab_log iperf)"
 }

@@ -29,7 +29,7 @@ guest_init() {
 		mount -t devpts devpts /dev/pts
 		ln -sfn /proc/self/fd /dev/fd
 		mount -t tmpfs tmpfs /dev/shm
-		export TMPDIR=/mnt LAB_PATIENCE=6 NATMUX_GUEST=inside
+		export TMPDIR=/mnt LAB_PATIENCE=12 NATMUX_GUEST=inside
 		mount -t tmpfs -o mode=1777 tmpfs /mnt
 		mkdir -p /run/kmod/lib
 		ln -s $(printf %q "$guest_lib/modules") /run/kmod/lib/modules

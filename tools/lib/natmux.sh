@@ -31,8 +31,14 @@ natmux_start() {
 natmux_ctl() {
 	local name=$1
 	shift
-	timeout --foreground 20 "$LAB_DIR/enter" "$name" "$NATMUX_BUILD/ctl/natmuxctl" "$@"
+	timeout --foreground 60 "$LAB_DIR/enter" "$name" "$NATMUX_BUILD/ctl/natmuxctl" "$@"
 }
+
+# natmux_settle NAME: waits until natmuxd has passed on to captures and followers what it has taken in.
+# It does that in each turn of its loop; an answer can come in the turn before.
+natmux_settle() {
+	natmux_ctl "$1" version && natmux_ctl "$1" version
+} >/dev/null
 
 # natmux_json NAME FILTER COMMAND...: what jq's FILTER finds in the answer to a command.
 natmux_json() {

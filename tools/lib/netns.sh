@@ -29,6 +29,8 @@ LAB_ID=
 LAB_DIR=
 LAB_PID=
 LAB_NAMES=()
+# Seconds in which who asks once has an answer; less where none is expected, or one asks again.
+export LAB_ANSWER=${LAB_ANSWER:-20}
 
 # lab_init: makes the run's directory and has everything taken down when the script ends.
 lab_init() {
@@ -125,11 +127,11 @@ lab_spawn() {
 	LAB_PID=$!
 }
 
-# lab_stop PID [SIGNAL]: ends a spawned process and waits for it, five seconds at most.
+# lab_stop PID [SIGNAL]: ends a spawned process and waits for it, thirty seconds at most.
 lab_stop() {
 	local i
 	kill "-${2:-TERM}" "$1" || return 0
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 300; i++)); do
 		kill -0 "$1" || break
 		sleep 0.1
 	done
@@ -137,15 +139,23 @@ lab_stop() {
 	wait "$1" || true
 } 2>/dev/null # bash tells who was killed
 
-# lab_wait SECONDS COMMAND...: tries a command until it succeeds; fails when the time is over. On a
-# slow machine LAB_PATIENCE makes the seconds longer.
+# lab_wait SECONDS COMMAND...: tries a command until it succeeds; fails when the time is over. The seconds
+# are those of a machine that has nothing else to do; others take LAB_PATIENCE times as long.
 lab_wait() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * ${LAB_PATIENCE:-1} * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * ${LAB_PATIENCE:-6} * 1000000)) is_over=''
+	local -x LAB_ANSWER=1 # who asks again need not wait
 	shift
 	until "$@" >/dev/null 2>&1; do
-		((${EPOCHREALTIME/[.,]/} < end)) || return 1
+		[[ -z $is_over ]] || return 1
+		# One more time afterwards: the time may have passed without us.
+		((${EPOCHREALTIME/[.,]/} < end)) || is_over=yes
 		sleep 0.05
 	done
+}
+
+# lab_is OPERATOR WANTED COMMAND...: whether the number that a command prints is so, by an operator of test.
+lab_is() {
+	test "$("${@:3}")" "$1" "$2"
 }
 
 lab_log() {
@@ -301,7 +311,13 @@ lab_rebind() {
 	lab_run "$1" nft add rule ip natmux-nat out oifname wan udp sport != 0 masquerade to ":$3"
 	lab_run "$1" nft add rule ip natmux-nat out oifname wan masquerade
 	lab_ip "$1" -4 addr flush dev wan
+	lab_wait 2 lab_has_forgotten "$1" # the kernel does it beside us
 	lab_addr "$1" wan "$2/24"
+}
+
+# lab_has_forgotten ROUTER: whether it has no IPv4 mapping of UDP.
+lab_has_forgotten() {
+	! lab_run "$1" grep -q '^ipv4 .* udp ' /proc/net/nf_conntrack
 }
 
 # lab_topology: the whole picture above.
@@ -324,6 +340,16 @@ lab_coturn() {
 		--log-file=stdout --simple-log --pidfile="$LAB_DIR/coturn.pid" \
 		--userdb="$LAB_DIR/coturn.db"
 	lab_wait 10 lab_listens stun 3478
+}
+
+# lab_pings FROM COUNT TO [ARGUMENT...]: so many pings and not one more, each of which has its answer; one
+# after the other.
+lab_pings() {
+	local from=$1 count=$2 to=$3
+	shift 3
+	# shellcheck disable=SC2016 # the inner shell's
+	lab_run "$from" bash -c 'for ((n = $1; n > 0; n--)); do "${@:2}" || exit 1; done' bash "$count" \
+		ping -q -n -c 1 -W "$LAB_ANSWER" "$@" "$to"
 }
 
 # lab_listens NAME PORT, lab_listens_tcp NAME PORT: whether a socket is bound to a port.

@@ -121,12 +121,12 @@ meson_tests() {
 }
 
 stage_gcc() {
-	check configure setup_gcc && check build compile build && meson_tests build
+	check configure setup_gcc && check build compile build && meson_tests build --timeout-multiplier 3
 }
 
 stage_clang() {
 	check configure setup_clang && check build compile build-asan &&
-		meson_tests build-asan --suite unit --suite fuzz --timeout-multiplier 3
+		meson_tests build-asan --suite unit --suite fuzz --timeout-multiplier 6
 }
 
 stage_lint() {
@@ -153,7 +153,7 @@ stage_cross() {
 		[ -z "$why" ] || result skipped "$stage $name" "$why"
 	done <tools/cross/not-emulated
 	mapfile -t names < <(tools/cross/run "$stage" --tests)
-	meson_tests "build-$stage" --timeout-multiplier 10 "${names[@]}"
+	meson_tests "build-$stage" --timeout-multiplier 20 "${names[@]}"
 }
 
 stage_s390x() {
@@ -183,7 +183,7 @@ stage_tsan() {
 
 	check configure setup_tsan && check build compile build-tsan daemon/natmuxd ctl/natmuxctl \
 		"${tests[@]/#/tests/test_}" || return
-	meson_tests build-tsan "${tests[@]}"
+	meson_tests build-tsan --timeout-multiplier 6 "${tests[@]}"
 	export NATMUX_WORKERS=3 NATMUX_NO_SECCOMP=yes # natmuxd has no filter with a sanitizer
 	check_lines esp_workers tests/netns/run.sh build-tsan esp_workers
 }

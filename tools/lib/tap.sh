@@ -40,6 +40,7 @@ tap_within() {
 # tap_fails WHAT COMMAND...: one check that something does not work.
 tap_fails() {
 	local what=$1
+	local -x LAB_ANSWER=1 # nobody is expected to answer
 	shift
 	if "$@" >/dev/null 2>&1; then
 		tap_not_ok "$what"
@@ -71,13 +72,18 @@ tap_is() {
 	fi
 }
 
-# tap_has WHAT FILE TEXT: whether a file holds a text, within two seconds: another program writes it.
+# tap_gets WHAT OPERATOR WANTED COMMAND...: the same of a number that a command prints, and of which
+# somebody else makes what it shall be: that may take its time.
+tap_gets() {
+	local what=$1 operator=$2 wanted=$3
+	shift 3
+	lab_wait 5 lab_is "$operator" "$wanted" "$@" || true # what it was instead is told here
+	tap_is "$what" "$("$@" || true)" "$operator" "$wanted"
+}
+
+# tap_has WHAT FILE TEXT: whether a file holds a text, now or soon: another program writes it.
 tap_has() {
-	local tries=40
-	until grep -qF -- "$3" "$2" || ((--tries == 0)); do
-		sleep 0.05
-	done
-	if ((tries > 0)); then
+	if lab_wait 5 grep -F -- "$3" "$2"; then
 		tap_ok "$1"
 	else
 		tap_not_ok "$1: no \"$3\" in ${2##*/}"
