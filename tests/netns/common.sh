@@ -6,6 +6,7 @@ tests=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 top=${tests%/*}
 conf=$tests/interop/conf
 datagrams=$tests/tools/datagrams.py
+esp_pinger=$tests/tools/pings.py
 # shellcheck source=tools/lib/netns.sh
 . "$top/tools/lib/netns.sh"
 # shellcheck source=tools/lib/natmux.sh

@@ -74,7 +74,7 @@ natmux_ctl gw-a metrics >"$(lab_log metrics)"
 tap_has "by name" "$(lab_log metrics)" 'natmux_sa_packets_total{direction="in",spi="0x00001001",name="site-in"'
 
 # Make before break: pings all the while, every one of them answered.
-esp_pinging host-a 192.168.2.10
+esp_pinging host-a 192.168.2.10 -i 0.02
 for round in 1 2 3; do
 	sleep 0.5
 	rekey "round$round" $((0x2000 + 0x100 * round))

@@ -61,9 +61,9 @@ lab_wait 5 esp_pings host-a 192.168.2.10
 
 lab_spawn host-b iperf-server iperf3 --server --one-off
 lab_wait 5 lab_listens_tcp host-b 5201
-lab_spawn host-a iperf iperf3 --client 192.168.2.10 --time 3600 --bitrate 20M
+lab_spawn host-a iperf iperf3 --client 192.168.2.10 --time 3600 --bitrate 20M -w 256K # or what it makes up for fills queues
 iperf=$LAB_PID
-esp_pinging host-a 192.168.2.10 -i 0.005
+esp_pinging host-a 192.168.2.10 -i 0.01
 tap "an hour is over $hours times, each with its megabyte, and each time there are new keys" day
 esp_pinged
 lab_stop "$iperf" INT

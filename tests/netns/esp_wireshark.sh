@@ -126,7 +126,7 @@ all_read() {
 	done
 	rm -f "$LAB_DIR/esp.pcap"
 	lab_spawn gw-b capture "$NATMUX_BUILD/ctl/natmuxctl" capture --class esp -w "$LAB_DIR/esp.pcap"
-	pids+=("$LAB_PID")
+	pids=("$LAB_PID" "${pids[@]}")
 	lab_wait 5 test -e "$LAB_DIR/esp.pcap" # made when natmuxd has agreed
 	tap "pings through all $(suites | wc -l) suites, ESN: $1" pings_of_all
 	natmux_settle gw-b

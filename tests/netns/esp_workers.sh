@@ -183,7 +183,7 @@ with() {
 	tap "and a reload" natmux_ctl gw-b reload
 	tap "sees them all" wait "$n"
 
-	esp_pinging host-a "$(to 0)" -i 0.005
+	esp_pinging host-a "$(to 0)" -i 0.01
 	tap "new keys, four times" renew
 	esp_pinged
 	tap_is "pings meanwhile" "$(esp_answered ping)" -ge 100

@@ -51,7 +51,7 @@ check_traffic() {
 
 # restart_under_traffic: natmuxd at B is killed and started again while pings pass.
 restart_under_traffic() {
-	esp_pinging host-a 192.168.2.10
+	esp_pinging host-a 192.168.2.10 -i 0.02
 	lab_stop "${natmuxd[gw-b]}" KILL
 	sleep 0.7
 	natmux_start gw-b

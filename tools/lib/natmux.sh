@@ -34,11 +34,23 @@ natmux_ctl() {
 	timeout --foreground 60 "$LAB_DIR/enter" "$name" "$NATMUX_BUILD/ctl/natmuxctl" "$@"
 }
 
-# natmux_settle NAME: waits until natmuxd has passed on to captures and followers what it has taken in.
-# It does that in each turn of its loop; an answer can come in the turn before.
+# natmux_settle NAME: waits until who captures or follows has what natmuxd has taken in. It tells them in
+# each turn of its loop, of which an answer may come one before, and where they do not read, later.
 natmux_settle() {
-	natmux_ctl "$1" version && natmux_ctl "$1" version
-} >/dev/null
+	lab_wait 5 natmux_has_settled "$1"
+}
+
+natmux_has_settled() {
+	local _
+	for _ in 1 2; do
+		natmux_ctl "$1" version && natmux_ctl "$1" version && natmux_was_read "$1" || return 1
+	done
+}
+
+# natmux_was_read NAME: whether nothing lies in a control connection.
+natmux_was_read() {
+	[[ -z $(lab_run "$1" ss -xH | awk '/control\.sock/ && $3 > 0') ]]
+}
 
 # natmux_json NAME FILTER COMMAND...: what jq's FILTER finds in the answer to a command.
 natmux_json() {

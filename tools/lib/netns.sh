@@ -307,9 +307,12 @@ lab_nat_iptables() {
 # lab_rebind ROUTER ADDRESS PORTS: a NAT router loses its address, and with it (masquerade) all of its
 # mappings; new ones are made with this address, and for UDP with ports of this range. Needs nftables.
 lab_rebind() {
-	lab_run "$1" nft flush chain ip natmux-nat out
-	lab_run "$1" nft add rule ip natmux-nat out oifname wan udp sport != 0 masquerade to ":$3"
-	lab_run "$1" nft add rule ip natmux-nat out oifname wan masquerade
+	# At once: what meets no rule goes out as it is, and so does all that follows it.
+	lab_run "$1" nft -f - <<-END
+		flush chain ip natmux-nat out
+		add rule ip natmux-nat out oifname wan udp sport != 0 masquerade to :$3
+		add rule ip natmux-nat out oifname wan masquerade
+	END
 	lab_ip "$1" -4 addr flush dev wan
 	lab_wait 2 lab_has_forgotten "$1" # the kernel does it beside us
 	lab_addr "$1" wan "$2/24"
