@@ -9,23 +9,14 @@
 #include <sodium.h>
 #include <natmux/error.h>
 #include "base/list.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "xfrm/attribute.h"
-#include "xfrm/policy_message.h"
+#include "xfrm/resync.h"
 
 enum {
 	REQUESTS = 64,
 	TIMEOUT_MS = 2000,
-	RETRY_MS = 10,       /* the socket was full */
-	RESYNC_TRIES = 8,    /* in a row */
-	RESYNC_WAIT_MS = 50, /* before the second; doubled each time */
-};
-
-enum stage {
-	STAGE_NONE,
-	STAGE_STATES,
-	STAGE_POLICIES,
+	RETRY_MS = 10, /* the socket was full */
 };
 
 struct entry {
@@ -49,11 +40,7 @@ struct nm_xfrm_session {
 	uint64_t now_ms;           /* of the call under way */
 	bool is_pumping;
 	uint64_t retry_ms; /* not before; the socket was full */
-
-	enum stage stage; /* of the dump that is under way, or due at resync_ms */
-	bool is_lost_again;
-	unsigned int tries;
-	uint64_t resync_ms;
+	struct nm_xfrm_resync_state resync;
 	struct nm_xfrm_session_status status;
 };
 
@@ -78,6 +65,8 @@ int nm_xfrm_session_new(
 	if (session->config.timeout_ms == 0)
 		session->config.timeout_ms = TIMEOUT_MS;
 	nm_list_init(&session->waiting);
+	session->resync.config = &session->config;
+	session->resync.status = &session->status;
 	*result = session;
 	return 0;
 }
@@ -98,11 +87,8 @@ const struct nm_xfrm_session_status *nm_xfrm_session_status(const struct nm_xfrm
 bool nm_xfrm_session_is_idle(const struct nm_xfrm_session *session)
 {
 	return !session->outstanding && nm_list_is_empty(&session->waiting) &&
-	       session->stage == STAGE_NONE;
+	       nm_xfrm_resync_due_ms(&session->resync) == UINT64_MAX;
 }
-
-static void pump(struct nm_xfrm_session *session);
-static void finish_dump(struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer);
 
 /* The entry is gone before its owner hears of it, who may ask for the next thing then. */
 static void finish(
@@ -113,7 +99,7 @@ static void finish(
 	if (session->outstanding == entry)
 		session->outstanding = NULL;
 	if (entry == &session->own) {
-		finish_dump(session, answer);
+		nm_xfrm_resync_answered(&session->resync, answer, session->now_ms);
 		return;
 	}
 	nm_list_remove(&entry->node);
@@ -171,10 +157,7 @@ static struct entry *make_dump(struct nm_xfrm_session *session)
 	struct entry *own = &session->own;
 	const struct nlmsghdr *header = (const void *)own->message.bytes;
 
-	if (session->stage == STAGE_STATES)
-		(void)nm_xfrm_state_dump(0, &own->message);
-	else
-		(void)nm_xfrm_policy_dump(&own->message);
+	nm_xfrm_resync_build(&session->resync, &own->message);
 	own->type = header->nlmsg_type;
 	own->flags = header->nlmsg_flags;
 	own->sequence = 0;
@@ -187,7 +170,7 @@ static struct entry *find_next(struct nm_xfrm_session *session)
 {
 	struct nm_list *first = nm_list_first(&session->waiting);
 
-	if (session->stage != STAGE_NONE && session->now_ms >= session->resync_ms)
+	if (session->now_ms >= nm_xfrm_resync_due_ms(&session->resync))
 		return make_dump(session);
 	return first ? NM_LIST_ENTRY(first, struct entry, node) : NULL;
 }
@@ -364,74 +347,19 @@ void nm_xfrm_session_input(
 	pump(session);
 }
 
-static void tell_resync(struct nm_xfrm_session *session, enum nm_xfrm_resync what,
-	const struct nm_xfrm_answer *answer)
-{
-	static const struct nm_xfrm_answer none;
-
-	session->config.resync(session->config.user, what, answer ? answer : &none);
-}
-
 void nm_xfrm_session_lost(struct nm_xfrm_session *session, uint64_t now_ms)
 {
 	session->now_ms = now_ms;
-	session->status.losses++;
-	if (!session->config.resync)
-		return;
-	if (session->stage != STAGE_NONE) {
-		session->is_lost_again = true;
-		return;
-	}
-	nm_log(&session->config.log, NATMUX_LOG_WARNING,
-		"xfrm: the kernel told more than the socket could hold; asking for all there is");
-	session->stage = STAGE_STATES;
-	session->is_lost_again = false;
-	session->tries = 0;
-	session->resync_ms = now_ms;
-	tell_resync(session, NM_XFRM_RESYNC_LOST, NULL);
+	nm_xfrm_resync_lost(&session->resync, now_ms);
 	pump(session);
-}
-
-/* From the beginning, a little later each time: what made it fail is likely still going on. */
-static void resync_again(struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer)
-{
-	if (++session->tries >= RESYNC_TRIES) {
-		session->stage = STAGE_NONE;
-		nm_log(&session->config.log, NATMUX_LOG_ERROR,
-			"xfrm: cannot find out what states and policies there are: %s",
-			answer->error ? answer->text : "they change too fast");
-		tell_resync(session, NM_XFRM_RESYNC_FAILED, answer);
-		return;
-	}
-	session->stage = STAGE_STATES;
-	session->is_lost_again = false;
-	session->resync_ms = session->now_ms + (RESYNC_WAIT_MS << session->tries);
-	tell_resync(session, NM_XFRM_RESYNC_AGAIN, answer);
-}
-
-static void finish_dump(struct nm_xfrm_session *session, const struct nm_xfrm_answer *answer)
-{
-	if (answer->error != 0 || session->is_lost_again) {
-		resync_again(session, answer);
-		return;
-	}
-	if (session->stage == STAGE_STATES) {
-		session->stage = STAGE_POLICIES;
-		return;
-	}
-	session->stage = STAGE_NONE;
-	session->status.resyncs++;
-	tell_resync(session, NM_XFRM_RESYNC_DONE, NULL);
 }
 
 uint64_t nm_xfrm_session_next_deadline(const struct nm_xfrm_session *session)
 {
-	uint64_t deadline = UINT64_MAX;
+	uint64_t deadline = nm_xfrm_resync_due_ms(&session->resync);
 
 	if (session->outstanding)
 		return session->outstanding->deadline_ms;
-	if (session->stage != STAGE_NONE)
-		deadline = session->resync_ms;
 	if (!nm_list_is_empty(&session->waiting) && session->retry_ms < deadline)
 		deadline = session->retry_ms;
 	return deadline;

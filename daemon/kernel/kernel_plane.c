@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two netlink sockets: one on which every question is answered before the call returns, and one on
- * the loop that brings what the kernel tells of its own accord. What is said on them is kernel.c's.
+ * The plane on the loop: a netlink socket on which every question is answered before the call returns,
+ * clocks, a timer. What is said is kernel.c's; what the kernel tells of its own accord, kernel_monitor.c's.
  */
 #include "daemon/kernel/kernel_plane.h"
 
@@ -17,25 +17,23 @@
 #include "base/log.h"
 #include "daemon/config/config.h"
 #include "daemon/kernel/kernel.h"
-#include "daemon/process/poller.h"
+#include "daemon/kernel/kernel_monitor.h"
 #include "io/source_addr.h"
 #include "xfrm/kernel.h"
 
-enum { STAT_MAX = 8192, ROUNDS_MAX = 64 /* receive calls before others get their turn */ };
+enum { STAT_MAX = 8192 };
 
 struct nm_kernel_plane {
 	struct nm_kernel_plane_setup setup; /* without the configuration */
-	struct nm_netlink *ask_socket, *event_socket;
+	struct nm_netlink *socket;
 	struct nm_kernel_ask *ask;
-	struct nm_xfrm_session *events;
 	struct nm_kernel *kernel;
+	struct nm_kernel_monitor *monitor;
 	struct nm_xfrm_features features;
 	struct nm_source_addr source;
 	struct nm_xfrm_stat stat_before;
-	struct nm_poller poller;
-	uv_timer_t timer, keepalive;
+	uv_timer_t keepalive;
 	bool has_stat, keeps;
-	uint64_t armed_ms;
 };
 
 static uint64_t clock_ms(void *user)
@@ -174,100 +172,6 @@ int nm_kernel_plane_try(char why[static NM_SA_PLANE_WHY])
 	return err;
 }
 
-static void on_event(void *user, const struct nm_xfrm_event *event)
-{
-	struct nm_kernel_plane *plane = user;
-
-	nm_kernel_event(plane->kernel, event);
-}
-
-static void on_resync(void *user, enum nm_xfrm_resync what, const struct nm_xfrm_answer *answer)
-{
-	struct nm_kernel_plane *plane = user;
-
-	nm_kernel_resync(plane->kernel, what, answer);
-}
-
-static void on_resync_state(void *user, const struct nm_xfrm_state *state)
-{
-	struct nm_kernel_plane *plane = user;
-
-	nm_kernel_resync_state(plane->kernel, state);
-}
-
-static void on_resync_policy(void *user, const struct nm_xfrm_policy *policy)
-{
-	struct nm_kernel_plane *plane = user;
-
-	nm_kernel_resync_policy(plane->kernel, policy);
-}
-
-static int send_message(void *user, const void *message, size_t len, int *os_error)
-{
-	struct nm_kernel_plane *plane = user;
-
-	return nm_netlink_send(plane->event_socket, message, len, os_error);
-}
-
-static void on_timer(uv_timer_t *timer);
-
-static void arm(struct nm_kernel_plane *plane)
-{
-	uint64_t deadline = nm_xfrm_session_next_deadline(plane->events), now = loop_ms(plane);
-
-	if (deadline == plane->armed_ms || uv_is_closing((uv_handle_t *)&plane->timer))
-		return;
-	plane->armed_ms = deadline;
-	if (deadline == UINT64_MAX)
-		uv_timer_stop(&plane->timer);
-	else
-		uv_timer_start(&plane->timer, on_timer, deadline > now ? deadline - now : 0, 0);
-}
-
-/*
- * What was lost shows as an error of the socket, which receiving tells. False: there is more than one
- * turn takes.
- */
-static bool take_in(struct nm_kernel_plane *plane)
-{
-	enum nm_netlink_result result = NM_NETLINK_EMPTY;
-
-	for (int round = 0; round < ROUNDS_MAX; round++) {
-		void *bytes;
-		size_t len;
-
-		result = nm_netlink_recv(plane->event_socket, &bytes, &len);
-
-		if (result == NM_NETLINK_DATA)
-			nm_xfrm_session_input(plane->events, bytes, len, loop_ms(plane));
-		else if (result == NM_NETLINK_LOST)
-			nm_xfrm_session_lost(plane->events, loop_ms(plane));
-		else if (result == NM_NETLINK_EMPTY)
-			break;
-	}
-	nm_netlink_wipe(plane->event_socket);
-	return result != NM_NETLINK_DATA && result != NM_NETLINK_LOST;
-}
-
-static void on_readable(void *user)
-{
-	struct nm_kernel_plane *plane = user;
-
-	(void)take_in(plane);
-	arm(plane);
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	struct nm_kernel_plane *plane = timer->data;
-
-	plane->armed_ms = UINT64_MAX;
-	/* A loop that was held up comes to its timers before its sockets: the answer may lie there. */
-	if (take_in(plane))
-		nm_xfrm_session_tick(plane->events, loop_ms(plane));
-	arm(plane);
-}
-
 static void on_keepalive(uv_timer_t *timer)
 {
 	struct nm_kernel_plane *plane = timer->data;
@@ -285,35 +189,6 @@ static void set_keepalive(struct nm_kernel_plane *plane)
 		uv_timer_stop(&plane->keepalive);
 	else
 		uv_timer_start(&plane->keepalive, on_keepalive, interval_ms, interval_ms);
-}
-
-/* Before the first SA is added, so that nothing is missed. */
-static int open_events(struct nm_kernel_plane *plane)
-{
-	static const uint32_t groups[] = {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_SA,
-		XFRMNLGRP_POLICY, XFRMNLGRP_MAPPING};
-	const struct nm_netlink_config netlink = {.sys = &nm_sys_real,
-		.log = plane->setup.log,
-		.protocol = NETLINK_XFRM,
-		.groups = groups,
-		.groups_len = sizeof(groups) / sizeof(groups[0])};
-	struct nm_xfrm_session_config session = {.log = plane->setup.log,
-		.send = send_message,
-		.event = on_event,
-		.resync = on_resync,
-		.resync_state = on_resync_state,
-		.resync_policy = on_resync_policy,
-		.user = plane};
-	int err = nm_netlink_open(&netlink, &plane->event_socket);
-
-	if (err < 0)
-		return err;
-	session.portid = nm_netlink_portid(plane->event_socket);
-	err = nm_xfrm_session_new(&session, &plane->events);
-	if (err < 0)
-		return err;
-	return nm_poller_start(&plane->poller, plane->setup.loop,
-		nm_netlink_fd(plane->event_socket), on_readable, plane);
 }
 
 static int find_out(struct nm_kernel_plane *plane)
@@ -380,21 +255,21 @@ int nm_kernel_plane_open(const struct nm_kernel_plane_setup *setup, struct nm_ke
 		return NATMUX_ENOMEM;
 	plane->setup = *setup;
 	plane->setup.config = NULL;
-	plane->armed_ms = UINT64_MAX;
-	uv_timer_init(setup->loop, &plane->timer);
 	uv_timer_init(setup->loop, &plane->keepalive);
-	plane->timer.data = plane->keepalive.data = plane;
+	plane->keepalive.data = plane;
 	nm_source_addr_open(&plane->source, &nm_sys_real, setup->config->device);
 	plane->has_stat = read_stat(&plane->stat_before);
 	/* The caller closes and frees it, failed or not: uv handles are in it. */
 	*result = plane;
-	err = open_ask(&setup->log, &plane->ask_socket, &plane->ask);
+	err = open_ask(&setup->log, &plane->socket, &plane->ask);
 	if (err == 0)
 		err = find_out(plane);
 	if (err == 0)
 		err = make_kernel(plane, setup->config);
+	/* Before the first SA is added, so that nothing is missed. */
 	if (err == 0)
-		err = open_events(plane);
+		err = nm_kernel_monitor_open(
+			setup->loop, &setup->log, plane->kernel, &plane->monitor);
 	if (err == 0)
 		err = add_sas(plane, setup->config);
 	if (err == 0)
@@ -404,12 +279,11 @@ int nm_kernel_plane_open(const struct nm_kernel_plane_setup *setup, struct nm_ke
 
 void nm_kernel_plane_close(struct nm_kernel_plane *plane)
 {
-	if (!plane || uv_is_closing((uv_handle_t *)&plane->timer))
+	if (!plane || uv_is_closing((uv_handle_t *)&plane->keepalive))
 		return;
 	if (plane->kernel && !plane->keeps)
 		nm_kernel_clear(plane->kernel);
-	nm_poller_close(&plane->poller);
-	uv_close((uv_handle_t *)&plane->timer, NULL);
+	nm_kernel_monitor_close(plane->monitor);
 	uv_close((uv_handle_t *)&plane->keepalive, NULL);
 }
 
@@ -417,11 +291,10 @@ void nm_kernel_plane_free(struct nm_kernel_plane *plane)
 {
 	if (!plane)
 		return;
+	nm_kernel_monitor_free(plane->monitor);
 	nm_kernel_free(plane->kernel);
-	nm_xfrm_session_free(plane->events);
 	nm_kernel_ask_free(plane->ask);
-	nm_netlink_close(plane->event_socket);
-	nm_netlink_close(plane->ask_socket);
+	nm_netlink_close(plane->socket);
 	nm_source_addr_close(&plane->source);
 	free(plane);
 }
@@ -450,7 +323,7 @@ int nm_kernel_plane_reload(struct nm_kernel_plane *plane, const struct nm_config
 void nm_kernel_plane_get_status(
 	struct nm_kernel_plane *plane, struct nm_kernel_plane_status *status)
 {
-	const struct nm_xfrm_session_status *events = nm_xfrm_session_status(plane->events);
+	const struct nm_xfrm_session_status *events = nm_kernel_monitor_status(plane->monitor);
 	struct nm_xfrm_stat now;
 
 	*status = (struct nm_kernel_plane_status){

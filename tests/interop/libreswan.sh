@@ -87,7 +87,7 @@ check_traffic() {
 }
 
 fifty_pings() {
-	lab_pings host-a 50 192.168.2.10
+	pings_all 50 host-a 192.168.2.10
 }
 
 # spi_in: of the newest SA that B has from A.

@@ -6,13 +6,15 @@ tests=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 top=${tests%/*}
 conf=$tests/interop/conf
 datagrams=$tests/tools/datagrams.py
-esp_pinger=$tests/tools/pings.py
+pings_program=$tests/tools/pings.py
 # shellcheck source=tools/lib/netns.sh
 . "$top/tools/lib/netns.sh"
 # shellcheck source=tools/lib/natmux.sh
 . "$top/tools/lib/natmux.sh"
 # shellcheck source=tools/lib/esp.sh
 . "$top/tools/lib/esp.sh"
+# shellcheck source=tools/lib/pings.sh
+. "$top/tools/lib/pings.sh"
 # shellcheck source=tools/lib/charon.sh
 . "$top/tools/lib/charon.sh"
 # shellcheck source=tools/lib/tap.sh

@@ -28,10 +28,10 @@ has_carried() {
 one_hour() {
 	local spi answered
 	spi=$(printf '0x%08x' $((0x1000 * $1)))
-	answered=$(esp_answered ping)
+	answered=$(pings_count)
 	lab_wait 4 wanted "$spi" || return 1
 	lab_wait 4 has_carried "$spi" || return 1
-	lab_wait 4 lab_is -ge $((answered + each)) esp_answered ping || return 1
+	lab_wait 4 lab_is -ge $((answered + each)) pings_count || return 1
 	esp_renew "key-$1" $((0x1000 * ($1 + 1))) "$spi" limit time-soft 1 limit time-hard 1000
 }
 
@@ -63,12 +63,12 @@ lab_spawn host-b iperf-server iperf3 --server --one-off
 lab_wait 5 lab_listens_tcp host-b 5201
 lab_spawn host-a iperf iperf3 --client 192.168.2.10 --time 3600 --bitrate 20M -w 256K # or what it makes up for fills queues
 iperf=$LAB_PID
-esp_pinging host-a 192.168.2.10 -i 0.01
+pings_begin host-a 192.168.2.10 0.01
 tap "an hour is over $hours times, each with its megabyte, and each time there are new keys" day
-esp_pinged
-lab_stop "$iperf" INT
-tap_is "pings meanwhile" "$(esp_answered ping)" -ge $((hours * each))
-tap_is "pings lost" "$(esp_unanswered ping)" -eq 0
+tap "and pings go on" pings_end
+lab_stop "$iperf"
+tap_is "pings meanwhile" "$(pings_count)" -ge $((hours * each))
+tap_is "pings lost" "$pings_lost" -eq 0
 for side in a b; do
 	tap_is "${side^^} has a pair of SAs" "$(natmux_json gw-$side .total sa list)" -eq 2
 	tap "which are alive" natmux_is gw-$side 'all(.sas[]; .dead | not)' sa list

@@ -42,13 +42,13 @@ is_silent() {
 # time for that, in which pings would be lost whatever B does: they pause.
 flow() {
 	sleep 1.2 # an SA moves once a second at most
-	esp_pinging host-a 192.168.2.10 -i 0.03
-	kill -STOP "$ESP_PING"
+	pings_begin host-a 192.168.2.10 0.03
+	kill -STOP "$pings_pid"
 	lab_wait 5 is_silent
 	lab_rebind nat-a "$@"
-	kill -CONT "$ESP_PING"
-	esp_pinged
-	esp_unanswered ping
+	kill -CONT "$pings_pid"
+	pings_end || true # which has told
+	echo "$pings_lost"
 }
 
 tap_begin "$@"

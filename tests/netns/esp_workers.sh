@@ -183,11 +183,12 @@ with() {
 	tap "and a reload" natmux_ctl gw-b reload
 	tap "sees them all" wait "$n"
 
-	esp_pinging host-a "$(to 0)" -i 0.01
+	pings_begin host-a "$(to 0)" 0.01
 	tap "new keys, four times" renew
-	esp_pinged
-	tap_is "pings meanwhile" "$(esp_answered ping)" -ge 100
-	tap_is "pings lost meanwhile" "$(esp_unanswered ping)" -eq 0
+	lab_wait 5 lab_is -ge 100 pings_count || true # what is missing is told
+	tap "while pings go on" pings_end
+	tap_is "pings meanwhile" "$(pings_count)" -ge 100
+	tap_is "pings lost meanwhile" "$pings_lost" -eq 0
 	tap_is "B has dropped nobody's" "$(natmux_drops gw-b esp-no-sa)" -eq 0
 
 	n=$(moves)

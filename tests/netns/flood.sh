@@ -45,7 +45,7 @@ flood() {
 
 # lost: per cent of the pings that went on during the flood.
 lost() {
-	echo $((100 * $(esp_unanswered ping) / $(esp_answered ping)))
+	echo $((100 * pings_lost / $(pings_newest)))
 }
 
 tap_begin "$@"
@@ -66,9 +66,9 @@ tap "a tunnel" charon_up gw-a net
 tap "with traffic" charon_pings host-a 192.168.2.10
 
 before=$(memory_kib "$pid" VmRSS)
-esp_pinging host-a 192.168.2.10 -i 0.1
+pings_begin host-a 192.168.2.10 0.1
 flood
-esp_pinged
+pings_end || true # which has told
 
 seconds=$(jq '.seconds | ceil' "$LAB_DIR/flood.json")
 tap_is "datagrams sent in $seconds s" "$(field sent)" -eq "$count"

@@ -49,16 +49,12 @@ check_traffic() {
 	tap "$1: and over IPv6" asks_stun 2001:db8:2::2
 }
 
-# restart_under_traffic: natmuxd at B is killed and started again while pings pass.
-restart_under_traffic() {
-	esp_pinging host-a 192.168.2.10 -i 0.02
+kill_and_start() {
 	lab_stop "${natmuxd[gw-b]}" KILL
 	sleep 0.7
 	natmux_start gw-b
 	natmuxd[gw-b]=$LAB_PID
 	lab_wait 5 is_joined gw-b
-	esp_pinged
-	lab_is -ge 50 esp_answered ping && lab_is -eq 0 esp_unanswered ping
 }
 
 tap_begin "$@"
@@ -94,7 +90,8 @@ tap_gets "and was given back to charon" -eq 3 \
 	grep -c 'parsed ESP header with SPI 00010054' "$(lab_log charon-gw-b)"
 tap_is "nothing of it was dropped" "$(natmux_drops gw-b tun-write)" -eq 0
 
-tap "killed and started again, not a ping is lost" restart_under_traffic
+tap "killed and started again, not a ping is lost" \
+	pings_during host-a 192.168.2.10 0.02 kill_and_start
 check_traffic "after SIGKILL"
 
 lab_stop "${charon[gw-b]}" KILL

@@ -221,7 +221,7 @@ renewals() {
 	for way in "user $b4" "kernel -I $b4 $a4"; do
 		# shellcheck disable=SC2086 # words
 		set -- $way
-		lab_spawn "$1" "pings-$1" "$esp_pinger" -i 0.02 "${@:2}"
+		lab_spawn "$1" "pings-$1" "$pings_program" -i 0.02 "${@:2}"
 		pings+=" $LAB_PID"
 	done
 	for n in 1 2; do

@@ -49,13 +49,13 @@ works() {
 # while it was done, in which natmuxd may have had to wait for a processor.
 move() {
 	local begin took
-	esp_pinging nm 10.2.0.1 -i 0.05 -I 10.1.0.1
+	pings_begin nm 10.2.0.1 0.05 -I 10.1.0.1
 	begin=${EPOCHREALTIME/[.,]/}
 	natmux_ctl nm sa move all "$1" >"$(lab_log move)" 2>&1 || cat "$(lab_log move)" >&2
 	took=$((${EPOCHREALTIME/[.,]/} - begin))
-	esp_pinged
-	echo "# moved in $((took / 1000)) ms, pings lost: $(esp_unanswered ping)" >&2
-	echo $(($(esp_unanswered ping) - took * 20 / 1000000))
+	pings_end || true # which has told
+	echo "# moved in $((took / 1000)) ms, pings lost: $pings_lost" >&2
+	echo $((pings_lost - took * 20 / 1000000))
 }
 
 uml_begin "$1" 600

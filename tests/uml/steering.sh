@@ -35,7 +35,7 @@ both() {
 }
 
 pings() {
-	lab_pings a "$1" "$3" -I "$2"
+	pings_all "$1" a "$3" -S "$2"
 }
 
 packets_in() {

@@ -37,10 +37,10 @@ compare_peers() {
 
 # New keys at both ends while pings run.
 renew_keys() {
-	esp_pinging host-a 192.168.2.10
+	pings_begin host-a 192.168.2.10 0.05
 	esp_suite=$demo_suite esp_renew next 0x2000 0x1000
-	esp_pinged
-	note="$(esp_unanswered ping) of $(esp_answered ping) pings lost"
+	pings_end
+	note="$pings_lost of $(pings_newest) pings lost"
 	[[ $note == "0 of"* ]]
 }
 
@@ -48,10 +48,10 @@ renew_keys() {
 rebind() {
 	local before
 	before=$(esp_peer b)
-	esp_pinging host-a 192.168.2.10
+	pings_begin host-a 192.168.2.10 0.05
 	lab_rebind nat-a 203.0.113.1 45000-45999
-	esp_pinged
-	note="$before became $(esp_peer b), $(esp_unanswered ping) of $(esp_answered ping) pings lost"
+	pings_end
+	note="$before became $(esp_peer b), $pings_lost of $(pings_newest) pings lost"
 	[[ $(esp_peer b) == 203.0.113.1:45* ]]
 }
 

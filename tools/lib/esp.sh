@@ -160,26 +160,6 @@ esp_pings() {
 	lab_run "$from" ping -q -n -c 1 -W "$LAB_ANSWER" "$@" "$to"
 }
 
-# esp_pinging FROM TO [ARGUMENT...]: pings in the background until esp_pinged, twenty times a second or as
-# ping's arguments say; comes back when they are answered. The log is log/ping.log.
-esp_pinging() {
-	local from=$1 to=$2
-	shift 2
-	: >"$(lab_log ping)"
-	# shellcheck disable=SC2086 # words
-	lab_spawn "$from" ping ${esp_pinger:-ping -n} -i 0.05 "$@" "$to"
-	ESP_PING=$LAB_PID
-	lab_wait 5 lab_is -ge 5 esp_answered ping
-}
-
-# esp_pinged: ends them, once there are answers to some that were sent after all that was to be tried.
-esp_pinged() {
-	local answered
-	answered=$(esp_answered ping)
-	lab_wait 5 lab_is -ge $((answered + 20)) esp_answered ping || true # nothing comes any more
-	lab_stop "$ESP_PING"
-}
-
 # esp_unanswered LOG: of pings that were stopped, each with a line in the log: those without an answer
 # before the last one that has one. What was under way at the end does not count.
 esp_unanswered() {

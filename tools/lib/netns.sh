@@ -345,16 +345,6 @@ lab_coturn() {
 	lab_wait 10 lab_listens stun 3478
 }
 
-# lab_pings FROM COUNT TO [ARGUMENT...]: so many pings and not one more, each of which has its answer; one
-# after the other.
-lab_pings() {
-	local from=$1 count=$2 to=$3
-	shift 3
-	# shellcheck disable=SC2016 # the inner shell's
-	lab_run "$from" bash -c 'for ((n = $1; n > 0; n--)); do "${@:2}" || exit 1; done' bash "$count" \
-		ping -q -n -c 1 -W "$LAB_ANSWER" "$@" "$to"
-}
-
 # lab_listens NAME PORT, lab_listens_tcp NAME PORT: whether a socket is bound to a port.
 lab_listens() {
 	[[ -n $(lab_run "$1" ss -Huln "sport = :$2") ]]
