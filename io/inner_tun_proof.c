@@ -18,7 +18,7 @@
 enum {
 	SEGMENT = 40,
 	PAYLOAD = 2 * SEGMENT + 7, /* three segments, the last one shorter */
-	READ_TRIES = 3,
+	READ_TRIES = 20, /* with 50 ms between them: one second for a worker of the kernel */
 	OTHERS_MAX = 64, /* packets of other people that are looked at for ours */
 	PROTO_TCP = 6,
 	PROTO_UDP = 17,

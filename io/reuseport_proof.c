@@ -10,7 +10,7 @@
 #include <sys/time.h>
 #include <natmux/error.h>
 
-enum { PATIENCE_US = 200000, PAYLOAD_MAX = 64 };
+enum { PATIENCE_S = 1, PAYLOAD_MAX = 64 };
 
 struct proof {
 	const struct nm_sys *sys;
@@ -47,7 +47,7 @@ static void begin(struct proof *proof)
 /* The first socket is given a port, the others take the same. */
 static int open_socket(struct proof *proof)
 {
-	const struct timeval patience = {.tv_usec = PATIENCE_US};
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
 	const struct nm_sys *sys = proof->sys;
 	const int on = 1;
 	socklen_t len = sizeof(proof->port);

@@ -47,8 +47,11 @@ static const char *listen_there(struct proof *proof, bool use_gro)
 {
 	const struct natmux_addr addr = address_of(proof->udp);
 	const struct nm_sys *sys = proof->udp->sys;
-	/* What is sent is there at once, unless the kernel hands it to another CPU first. */
-	const struct timeval patience = {.tv_usec = 50 * 1000};
+	/*
+	 * What is sent is there at once, unless the kernel hands it to another CPU first, or leaves it
+	 * to a thread of its own that has to wait for one.
+	 */
+	const struct timeval patience = {.tv_sec = 1};
 	const int on = 1;
 
 	proof->to_len = (socklen_t)natmux_addr_to_sockaddr(&addr, (struct sockaddr *)&proof->to);

@@ -47,9 +47,10 @@ natmux_has_settled() {
 	done
 }
 
-# natmux_was_read NAME: whether nothing lies in a control connection.
+# natmux_was_read NAME: whether nothing lies in a connection like those for control, which have a name at
+# one end only.
 natmux_was_read() {
-	[[ -z $(lab_run "$1" ss -xH | awk '/control\.sock/ && $3 > 0') ]]
+	[[ -z $(lab_run "$1" ss -xH state established | awk '$2 > 0') ]]
 }
 
 # natmux_json NAME FILTER COMMAND...: what jq's FILTER finds in the answer to a command.
