@@ -52,6 +52,16 @@ kill_and_start() {
 	lab_wait 3 is_joined "$1"
 }
 
+loses_none() {
+	local ping
+	lab_run host-a ping -q -i 0.1 -c 40 -W 5 192.168.2.10 >"$(lab_log ping)" &
+	ping=$!
+	sleep 0.5
+	kill_and_start "$1"
+	wait "$ping" || true
+	grep -q ' 40 received' "$(lab_log ping)"
+}
+
 tap_begin "$@"
 libreswan_fetch || tap_skip "libreswan's packages cannot be had from apt"
 lab_topology
@@ -83,8 +93,7 @@ if [[ -n $esp_edit ]]; then
 	tap "ping from B's host to A's" charon_pings host-b 192.168.1.10
 	tap "CHILD_SA rekeyed by charon" charon_ctl gw-a --rekey --child net
 	tap_within 20 "ping after it" charon_pings host-a 192.168.2.10
-	tap "natmuxd killed and started again, not a ping is lost" \
-		pings_during host-a 192.168.2.10 0.1 kill_and_start $((n + 1))
+	tap "natmuxd killed and started again, not a ping is lost" loses_none $((n + 1))
 	tap "STUN is answered" asks_stun 203.0.113.2
 	tap_is "natmuxd has seen no ESP" "$(natmux_rx gw-b esp)" -eq 0
 fi

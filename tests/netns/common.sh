@@ -12,8 +12,6 @@ datagrams=$tests/tools/datagrams.py
 . "$top/tools/lib/natmux.sh"
 # shellcheck source=tools/lib/esp.sh
 . "$top/tools/lib/esp.sh"
-# shellcheck source=tools/lib/pings.sh
-. "$top/tools/lib/pings.sh"
 # shellcheck source=tools/lib/charon.sh
 . "$top/tools/lib/charon.sh"
 # shellcheck source=tools/lib/tap.sh

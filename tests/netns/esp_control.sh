@@ -67,16 +67,16 @@ natmux_ctl gw-a metrics >"$(lab_log metrics)"
 tap_has "by name" "$(lab_log metrics)" 'natmux_sa_packets_total{direction="in",spi="0x00001001",name="site-in"'
 
 # Make before break: pings all the while, every one of them answered.
-new_keys() {
-	local round
-	for round in 1 2 3; do
-		sleep 0.5
-		rekey "round$round" $((0x2000 + 0x100 * round))
-	done
-	natmux_ctl gw-a sa flush spi 0x1001 >/dev/null
-	natmux_ctl gw-a sa del dir out spi 0x1000 remote 203.0.113.2
-}
-tap "three new keys under traffic, and nothing is lost" pings_during host-a 192.168.2.10 0.02 new_keys
+lab_run host-a ping -q -n -c 150 -i 0.02 -W 2 192.168.2.10 >"$(lab_log pings)" 2>&1 &
+pings=$!
+for round in 1 2 3; do
+	sleep 0.5
+	rekey "round$round" $((0x2000 + 0x100 * round))
+done
+natmux_ctl gw-a sa flush spi 0x1001 >/dev/null
+natmux_ctl gw-a sa del dir out spi 0x1000 remote 203.0.113.2
+wait "$pings" || true
+tap_has "three new keys under traffic, and nothing is lost" "$(lab_log pings)" " 0% packet loss"
 tap "the newest SA has the traffic" sa_is a '[.sas[] | select(.direction == "out")] | last | .counters.packets > 10'
 
 # What is refused changes nothing.
