@@ -46,6 +46,7 @@ bool nm_kernel_gate_is_forwarded(const struct nm_kernel_policy *gate)
 static int raise_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *gate,
 	char why[static NM_SA_PLANE_WHY])
 {
+	char ignored[NM_SA_PLANE_WHY];
 	struct nm_xfrm_policy kernel;
 	int err;
 
@@ -56,15 +57,17 @@ static int raise_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *
 	make_gate(gate, NM_XFRM_FWD, &kernel);
 	err = nm_kernel_spd_write(spd, &kernel, why);
 	if (err < 0)
-		nm_kernel_spd_erase(spd, gate, NM_XFRM_IN);
+		nm_kernel_spd_erase(spd, gate, NM_XFRM_IN, ignored);
 	return err;
 }
 
 void nm_kernel_gate_lower(struct nm_kernel_spd *spd, struct nm_kernel_policy *gate)
 {
-	nm_kernel_spd_erase(spd, gate, NM_XFRM_IN);
+	char ignored[NM_SA_PLANE_WHY];
+
+	nm_kernel_spd_erase(spd, gate, NM_XFRM_IN, ignored);
 	if (nm_kernel_gate_is_forwarded(gate))
-		nm_kernel_spd_erase(spd, gate, NM_XFRM_FWD);
+		nm_kernel_spd_erase(spd, gate, NM_XFRM_FWD, ignored);
 	nm_kernel_spd_drop(spd, gate);
 }
 
