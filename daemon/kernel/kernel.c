@@ -94,6 +94,13 @@ static int policy_delete(
 	return nm_kernel_spd_delete(&kernel->spd, order, why);
 }
 
+static void hold_gates(void *self, bool holds)
+{
+	struct nm_kernel *kernel = self;
+
+	nm_kernel_spd_hold_gates(&kernel->spd, holds);
+}
+
 static void policies(void *self, nm_policy_each *each, void *user)
 {
 	const struct nm_kernel *kernel = self;
@@ -117,6 +124,7 @@ struct nm_sa_plane nm_kernel_sa_plane(struct nm_kernel *kernel)
 		.sa_add = nm_kernel_sa_add,
 		.sa_delete = nm_kernel_sa_delete,
 		.sas = nm_kernel_sas,
+		.hold_gates = hold_gates,
 		.policy_add = policy_add,
 		.policy_replace = policy_replace,
 		.policy_delete = policy_delete,

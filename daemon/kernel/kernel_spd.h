@@ -38,6 +38,7 @@ struct nm_kernel_spd {
 	struct nm_htab by_selector;
 	struct nm_kernel_reqids by_reqid; /* outbound ones */
 	uint32_t gates_max;
+	bool holds_gates; /* what nobody came for stays shut */
 };
 
 /* `gates_max` bounds what SAs bring along. NATMUX_ENOMEM, NATMUX_ERANGE. */
@@ -88,6 +89,12 @@ struct nm_xfrm_policy *nm_kernel_spd_refreshed(const struct nm_kernel_spd *spd, 
 int nm_kernel_spd_open(
 	struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa, char why[static NM_SA_PLANE_WHY]);
 void nm_kernel_spd_close(struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa);
+
+/*
+ * Keeps the gates of SAs that go until it is called with false, for those that come may bring them
+ * again: without a gate the kernel lets in what is not protected.
+ */
+void nm_kernel_spd_hold_gates(struct nm_kernel_spd *spd, bool holds);
 
 /* Whether nm_kernel_spd_open() would find no selector taken. NATMUX_EEXISTS. */
 int nm_kernel_spd_check(

@@ -68,6 +68,11 @@ struct nm_sa_plane_ops {
 	int (*sa_delete)(void *self, enum natmux_sa_direction direction, uint32_t spi,
 		const struct natmux_addr *remote);
 	void (*sas)(void *self, nm_sa_each *each, void *user);
+	/*
+	 * SAs go before others come: what they alone let in stays shut to packets in the clear until
+	 * this is called with false. NULL: it is always.
+	 */
+	void (*hold_gates)(void *self, bool holds);
 	/* NATMUX_EEXISTS: one of that priority and selector is there. */
 	int (*policy_add)(
 		void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY]);

@@ -192,15 +192,29 @@ static void remove_sas(struct change *change)
 	}
 }
 
-/* The packets of one turn of the loop see all of it or none: the order is for failures only. */
+/* Without room for old and new the old ones go first. */
+static int change_in_full_table(struct change *change)
+{
+	const struct nm_sa_plane *plane = change->plane;
+	int err;
+
+	if (plane->ops->hold_gates)
+		plane->ops->hold_gates(plane->self, true);
+	remove_sas(change);
+	err = add_sas(change);
+	if (plane->ops->hold_gates)
+		plane->ops->hold_gates(plane->self, false);
+	return err;
+}
+
 static int change_sas(struct change *change, bool together)
 {
 	int err;
 
 	if (!together)
-		remove_sas(change);
+		return change_in_full_table(change);
 	err = add_sas(change);
-	if (err == 0 && together)
+	if (err == 0)
 		remove_sas(change);
 	return err;
 }

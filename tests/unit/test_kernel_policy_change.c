@@ -3,11 +3,11 @@
  * Reloads that change policies of the kernel's plane, looked at between any two requests: at no
  * moment does a packet leave in the clear that both files protect or discard.
  */
+#include "config_test.h"
 #include "kernel_test.h"
 
 #include <errno.h>
 #include <sodium.h>
-#include "daemon/config/config.h"
 
 enum {
 	POLICIES_MAX = 3, /* of a file, and of the plane */
@@ -527,6 +527,71 @@ static void test_gates(void **state)
 	assert_false(has_gate_missing);
 }
 
+/* The key of a file is its name. */
+static int read_key(const char *path, uint8_t *octets, size_t len, char *message, size_t size)
+{
+	(void)message;
+	(void)size;
+	for (size_t i = 0; i < len; i++)
+		octets[i] = (uint8_t)path[i % strlen(path)];
+	return 0;
+}
+
+/* So many inbound SAs as the plane has room for, from that SPI on, one after the other. */
+static struct nm_config *write_sas(uint32_t spi, const char *selector)
+{
+	static const struct nm_config_world world = {.read_key = read_key};
+	char text[4096] = "esp = kernel\nhandoff = none\nkernel-plane { sas = 4 }\n", one[512];
+
+	for (uint32_t i = 0; i < 4; i++) {
+		snprintf(one, sizeof(one),
+			"sa \"s%u\" {\ndirection = in\nspi = %u\nsuite = aes128gcm16\n"
+			"key-file = \"/k%u\"\nlocal = \"192.0.2.1\"\nreqid = 7\n"
+			"selectors = { \"%s\" }\n}\n",
+			i, spi + i, spi + i, selector);
+		strcat(text, one);
+	}
+	return parse_in(&world, text);
+}
+
+/* No room for old and new: the old ones go first, and their gates are the new ones'. */
+static void test_gates_in_full_table(void **state)
+{
+	struct nm_config *first = write_sas(0x1000, "src 10.2.0.0/16");
+	struct nm_config *second = write_sas(0x2000, "src 10.2.0.0/16");
+	struct nm_config *elsewhere = write_sas(0x3000, "src 10.3.0.0/16");
+	char message[512];
+
+	(void)state;
+	assert_int_equal(nm_sa_plane_apply(&plane, 4, NULL, first, message, sizeof(message)), 0);
+	assert_int_equal(count_policies(), 2);
+	has_gate_missing = false;
+	fake.watch = look_at_gates;
+	assert_int_equal(nm_sa_plane_apply(&plane, 4, first, second, message, sizeof(message)), 0);
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_DELPOLICY), 0);
+	assert_int_equal(count_policies(), 2);
+	/* Others': these are open before those are shut. */
+	assert_int_equal(
+		nm_sa_plane_apply(&plane, 4, second, elsewhere, message, sizeof(message)), 0);
+	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_DELPOLICY), 2);
+	assert_int_equal(count_policies(), 2);
+	fake.watch = NULL;
+	assert_false(has_gate_missing);
+	/* A new SA that is refused: nothing is left over, for nobody. */
+	fake.fail_type = XFRM_MSG_NEWSA;
+	fake.fail_error = ENOMEM;
+	fake.fail_skip = 4; /* each is tried before */
+	assert_int_equal(nm_sa_plane_apply(&plane, 4, elsewhere, first, message, sizeof(message)),
+		NATMUX_ENOMEM);
+	assert_non_null(strstr(message, "removed before it stay so: 4; nothing else was changed)"));
+	assert_int_equal(count_states(), 0);
+	assert_int_equal(count_policies(), 0);
+	assert_int_equal(kernel->spd.len, 0);
+	nm_config_free(first);
+	nm_config_free(second);
+	nm_config_free(elsewhere);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -537,6 +602,7 @@ int main(void)
 		TEST(test_answers),
 		TEST(test_beside_others),
 		TEST(test_gates),
+		TEST(test_gates_in_full_table),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
