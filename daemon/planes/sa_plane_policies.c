@@ -132,7 +132,7 @@ static void put_coming(struct nm_policy_steps *steps, const struct nm_config *be
 
 		nm_config_policy_order(step.policy, &step.after);
 		was = find_before(steps->plane, before, after, &step.after);
-		if (was)
+		if (before && was)
 			stays[was - before->policies] = true;
 		if (was && nm_config_item_is_same(section, was, step.policy))
 			continue;

@@ -54,6 +54,7 @@ forge() {
 
 # echoes: pings that nm has taken for its own.
 echoes() {
+	# shellcheck disable=SC2016 # awk's
 	lab_run nm awk '$1 == "Icmp:" && !names { split($0, name); names = 1; next }
 		$1 == "Icmp:" { for (i in name) if (name[i] == "InEchos") print $i }' /proc/net/snmp
 }
@@ -103,7 +104,7 @@ configure() {
 }
 
 works() {
-	lab_run nm ping -q -n -c 1 -W 1 -m $mark -I 10.1.0.1 10.2.0.1
+	lab_run nm ping -q -n -c 1 -W 1 -m "$mark" -I 10.1.0.1 10.2.0.1
 }
 
 # exceeds NUMBER COMMAND...: whether what a command says is more.
@@ -159,7 +160,7 @@ natmux_start nm
 natmuxd=$LAB_PID
 watch
 tap_within 5 "the tunnel works" works
-lab_spawn nm pings ping -n -i 0.004 -m $mark -I 10.1.0.1 10.2.0.1
+lab_spawn nm pings ping -n -i 0.004 -m "$mark" -I 10.1.0.1 10.2.0.1
 pings=$LAB_PID
 tap_within 5 "packets flow" exceeds 10 esp_answered pings
 # Last in the queue for the processor: packets come between two of its requests.
