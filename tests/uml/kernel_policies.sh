@@ -11,7 +11,7 @@ set -euo pipefail
 # shellcheck source=tests/uml/kernel.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
 # The packets carry a mark: a policy of that mark is for them as well as one of none.
-mark=42 rounds=3
+mark=42 rounds=2
 net="src 10.1.0.0/16 dst 10.2.0.0/16"
 
 # What stands between both: a bridge, which sees what the cables carry.
@@ -147,7 +147,7 @@ told() {
 	grep -cx "$1 $2" "$(lab_log policies)" || true
 }
 
-uml_begin "$1" 240
+uml_begin "$1" 400
 wire
 esp_keys site
 uml_tunnel plain
