@@ -4,6 +4,7 @@
 
 #include "daemon/config/config_addr.h"
 #include "daemon/config/config_keys.h"
+#include "daemon/config/config_selector.h"
 
 enum {
 	ESP_HEADER = 8,  /* SPI, sequence number: RFC 4303 2 */
@@ -102,30 +103,12 @@ const struct nm_config_sa *nm_config_sa_find(const struct nm_config *config,
 	return NULL;
 }
 
-static bool is_same_prefix(const struct natmux_prefix *a, const struct natmux_prefix *b)
-{
-	return natmux_addr_equal(&a->base, &b->base) && a->bits == b->bits;
-}
-
-static bool is_same_ports(const struct natmux_ports *a, const struct natmux_ports *b)
-{
-	return a->min == b->min && a->max == b->max;
-}
-
-static bool is_same_selector(const struct natmux_selector *a, const struct natmux_selector *b)
-{
-	return is_same_prefix(&a->source, &b->source) &&
-	       is_same_prefix(&a->destination, &b->destination) && a->protocol == b->protocol &&
-	       is_same_ports(&a->source_ports, &b->source_ports) &&
-	       is_same_ports(&a->destination_ports, &b->destination_ports);
-}
-
 const struct nm_config_policy *nm_config_policy_find(
 	const struct nm_config *config, const struct natmux_policy *policy)
 {
 	for (size_t i = 0; i < config->policies_len; i++)
 		if (config->policies[i].priority == policy->priority &&
-			is_same_selector(&config->policies[i].selector, &policy->selector))
+			nm_selector_is_same(&config->policies[i].selector, &policy->selector))
 			return &config->policies[i];
 	return NULL;
 }

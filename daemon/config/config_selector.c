@@ -218,3 +218,21 @@ char *nm_selector_format(const struct natmux_selector *selector, char text[NM_SE
 	put_ports(text + len, "dport", &selector->destination_ports);
 	return text;
 }
+
+static bool is_same_prefix(const struct natmux_prefix *a, const struct natmux_prefix *b)
+{
+	return natmux_addr_equal(&a->base, &b->base) && a->bits == b->bits;
+}
+
+static bool is_same_ports(const struct natmux_ports *a, const struct natmux_ports *b)
+{
+	return a->min == b->min && a->max == b->max;
+}
+
+bool nm_selector_is_same(const struct natmux_selector *a, const struct natmux_selector *b)
+{
+	return is_same_prefix(&a->source, &b->source) &&
+	       is_same_prefix(&a->destination, &b->destination) && a->protocol == b->protocol &&
+	       is_same_ports(&a->source_ports, &b->source_ports) &&
+	       is_same_ports(&a->destination_ports, &b->destination_ports);
+}

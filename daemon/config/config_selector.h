@@ -12,6 +12,7 @@
 #ifndef NM_CONFIG_SELECTOR_H
 #define NM_CONFIG_SELECTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <natmux/sa.h>
 
@@ -23,6 +24,8 @@ int nm_selector_parse(const char *text, struct natmux_selector *selector);
 
 /* Writes the one text that means this selector. Returns `text`. */
 char *nm_selector_format(const struct natmux_selector *selector, char text[NM_SELECTOR_TEXT]);
+
+bool nm_selector_is_same(const struct natmux_selector *a, const struct natmux_selector *b);
 
 #define NM_SELECTOR_ALLOWED                                                                        \
 	"\"src PREFIX dst PREFIX [proto PROTOCOL [sport PORTS] [dport PORTS]]\", such as "         \

@@ -33,7 +33,7 @@ int nm_control_policy_add(struct nm_control_call *call)
 	if (nm_config_check_policy(nm_server_config(call->server), &policy, &report) < 0)
 		return nm_control_fail(call, "bad-argument", "%s", message);
 	nm_config_policy_order(&policy, &order);
-	err = nm_sa_plane_policy_replace(plane, &order, &is_replaced, why);
+	err = nm_sa_plane_policy_put(plane, &order, &is_replaced, why);
 	if (err < 0)
 		return nm_control_fail(call, "failed", "%s: nothing was changed", why);
 	call->result = json_pack("{s:b}", "replaced", (int)is_replaced);
@@ -45,13 +45,18 @@ int nm_control_policy_delete(struct nm_control_call *call)
 	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct nm_config_policy policy;
 	struct nm_policy_order order;
+	char why[NM_SA_PLANE_WHY];
+	int err;
 
 	if (!plane || get_policy(call, &policy) < 0)
 		return NATMUX_EINVAL;
 	nm_config_policy_order(&policy, &order);
-	if (nm_sa_plane_policy_delete(plane, &order) < 0)
+	err = nm_sa_plane_policy_delete(plane, &order, why);
+	if (err == NATMUX_ENOTFOUND)
 		return nm_control_fail(
 			call, "failed", "there is no policy of that priority and selector");
+	if (err < 0)
+		return nm_control_fail(call, "failed", "%s: it is still there", why);
 	call->result = json_object();
 	return 0;
 }
@@ -87,14 +92,16 @@ int nm_control_policy_flush(struct nm_control_call *call)
 {
 	const struct nm_sa_plane *plane = nm_control_sa_plane(call);
 	struct all all = {.len = 0};
+	char ignored[NM_SA_PLANE_WHY];
+	size_t deleted = 0;
 
 	if (!plane)
 		return NATMUX_EINVAL;
 	nm_sa_plane_policies(plane, collect, &all);
 	for (size_t i = 0; i < all.len && !all.failed; i++)
-		nm_sa_plane_policy_delete(plane, &all.list[i]);
+		deleted += nm_sa_plane_policy_delete(plane, &all.list[i], ignored) == 0;
 	if (!all.failed)
-		call->result = json_pack("{s:o}", "deleted", nm_json_count(all.len));
+		call->result = json_pack("{s:o}", "deleted", nm_json_count(deleted));
 	free(all.list);
 	return 0;
 }

@@ -71,19 +71,34 @@ static int policy_add(
 	return nm_kernel_spd_add(&kernel->spd, order, newest_for(kernel, order), why);
 }
 
-static int policy_replace(
+static int policy_replace(void *self, const struct nm_policy_order *before,
+	const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
+{
+	struct nm_kernel *kernel = self;
+
+	return nm_kernel_spd_replace(&kernel->spd, before, order, newest_for(kernel, order), why);
+}
+
+static void policy_leaves(void *self, const struct nm_policy_order *order)
+{
+	struct nm_kernel *kernel = self;
+
+	nm_kernel_spd_leave(&kernel->spd, order);
+}
+
+static int policy_delete(
 	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
 {
 	struct nm_kernel *kernel = self;
 
-	return nm_kernel_spd_replace(&kernel->spd, order, newest_for(kernel, order), why);
+	return nm_kernel_spd_delete(&kernel->spd, order, why);
 }
 
-static int policy_delete(void *self, const struct nm_policy_order *order)
+static void hold_gates(void *self, bool holds)
 {
 	struct nm_kernel *kernel = self;
 
-	return nm_kernel_spd_delete(&kernel->spd, order);
+	nm_kernel_spd_hold_gates(&kernel->spd, holds);
 }
 
 static void policies(void *self, nm_policy_each *each, void *user)
@@ -109,9 +124,11 @@ struct nm_sa_plane nm_kernel_sa_plane(struct nm_kernel *kernel)
 		.sa_add = nm_kernel_sa_add,
 		.sa_delete = nm_kernel_sa_delete,
 		.sas = nm_kernel_sas,
+		.hold_gates = hold_gates,
 		.policy_add = policy_add,
 		.policy_replace = policy_replace,
 		.policy_delete = policy_delete,
+		.policy_leaves = policy_leaves,
 		.policies = policies,
 		.set_keepalive = set_keepalive,
 	};

@@ -46,6 +46,7 @@ bool nm_kernel_gate_is_forwarded(const struct nm_kernel_policy *gate)
 static int raise_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *gate,
 	char why[static NM_SA_PLANE_WHY])
 {
+	char ignored[NM_SA_PLANE_WHY];
 	struct nm_xfrm_policy kernel;
 	int err;
 
@@ -56,15 +57,17 @@ static int raise_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *
 	make_gate(gate, NM_XFRM_FWD, &kernel);
 	err = nm_kernel_spd_write(spd, &kernel, why);
 	if (err < 0)
-		nm_kernel_spd_erase(spd, gate, NM_XFRM_IN);
+		nm_kernel_spd_erase(spd, gate, NM_XFRM_IN, ignored);
 	return err;
 }
 
 void nm_kernel_gate_lower(struct nm_kernel_spd *spd, struct nm_kernel_policy *gate)
 {
-	nm_kernel_spd_erase(spd, gate, NM_XFRM_IN);
+	char ignored[NM_SA_PLANE_WHY];
+
+	nm_kernel_spd_erase(spd, gate, NM_XFRM_IN, ignored);
 	if (nm_kernel_gate_is_forwarded(gate))
-		nm_kernel_spd_erase(spd, gate, NM_XFRM_FWD);
+		nm_kernel_spd_erase(spd, gate, NM_XFRM_FWD, ignored);
 	nm_kernel_spd_drop(spd, gate);
 }
 
@@ -82,19 +85,46 @@ static int check_gate(const struct nm_kernel_policy *there, const struct nm_kern
 	return NATMUX_EEXISTS;
 }
 
+/* Those that are held for nobody. The last one of the table takes the place of one that is dropped. */
+static void lower_unused(struct nm_kernel_spd *spd)
+{
+	for (uint32_t i = spd->len; i-- > 0;)
+		if (spd->policies[i]->direction == NM_XFRM_IN && spd->policies[i]->refs == 0)
+			nm_kernel_gate_lower(spd, spd->policies[i]);
+}
+
+void nm_kernel_spd_hold_gates(struct nm_kernel_spd *spd, bool holds)
+{
+	spd->holds_gates = holds;
+	if (!holds)
+		lower_unused(spd);
+}
+
+static bool is_full(struct nm_kernel_spd *spd)
+{
+	if (spd->len - spd->outs >= spd->gates_max)
+		lower_unused(spd);
+	return spd->len - spd->outs >= spd->gates_max;
+}
+
 static int open_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy *gate,
 	char why[static NM_SA_PLANE_WHY])
 {
 	struct nm_kernel_policy *there = nm_kernel_spd_find_like(spd, gate);
 	int err = check_gate(there, gate, why);
 
+	if (err < 0 && there->refs == 0) {
+		nm_kernel_gate_lower(spd, there);
+		there = NULL;
+		err = 0;
+	}
 	if (err < 0)
 		return err;
 	if (there) {
 		there->refs++;
 		return 0;
 	}
-	if (spd->len - spd->outs >= spd->gates_max)
+	if (is_full(spd))
 		return NATMUX_EFULL;
 	err = nm_kernel_spd_put(spd, gate);
 	if (err < 0)
@@ -109,7 +139,7 @@ static void close_gate(struct nm_kernel_spd *spd, const struct nm_kernel_policy 
 {
 	struct nm_kernel_policy *gate = nm_kernel_spd_find_like(spd, like);
 
-	if (gate && --gate->refs == 0)
+	if (gate && --gate->refs == 0 && !spd->holds_gates)
 		nm_kernel_gate_lower(spd, gate);
 }
 

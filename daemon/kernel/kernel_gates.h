@@ -18,7 +18,7 @@ int nm_kernel_spd_write(struct nm_kernel_spd *spd, const struct nm_xfrm_policy *
 	char why[static NM_SA_PLANE_WHY]);
 /* NATMUX_ENOTFOUND: somebody else was first. */
 int nm_kernel_spd_erase(struct nm_kernel_spd *spd, const struct nm_kernel_policy *policy,
-	enum nm_xfrm_direction direction);
+	enum nm_xfrm_direction direction, char why[static NM_SA_PLANE_WHY]);
 
 /* Whether a gate is a policy of forwarded packets, too. */
 bool nm_kernel_gate_is_forwarded(const struct nm_kernel_policy *gate);

@@ -68,7 +68,8 @@ int nm_kernel_spd_init(
 	int err;
 
 	*spd = (struct nm_kernel_spd){.ask = ask, .outs_max = outs_max, .gates_max = gates_max};
-	err = nm_htab_init(&spd->by_selector, outs_max + gates_max);
+	/* All of them may be replaced by as many. */
+	err = nm_htab_init(&spd->by_selector, 2 * outs_max + gates_max);
 	return err < 0 ? err : nm_kernel_reqids_init(&spd->by_reqid, outs_max);
 }
 
@@ -169,7 +170,7 @@ int nm_kernel_spd_write(struct nm_kernel_spd *spd, const struct nm_xfrm_policy *
 }
 
 int nm_kernel_spd_erase(struct nm_kernel_spd *spd, const struct nm_kernel_policy *policy,
-	enum nm_xfrm_direction direction)
+	enum nm_xfrm_direction direction, char why[static NM_SA_PLANE_WHY])
 {
 	const struct nm_xfrm_policy_id id = {.direction = direction,
 		.selector = policy->selector,
@@ -178,8 +179,8 @@ int nm_kernel_spd_erase(struct nm_kernel_spd *spd, const struct nm_kernel_policy
 	struct nm_xfrm_message message;
 	struct nm_xfrm_answer answer;
 
-	return nm_kernel_ask(
-		spd->ask, nm_xfrm_policy_delete(&id, &message), &message, NULL, &answer);
+	nm_kernel_ask(spd->ask, nm_xfrm_policy_delete(&id, &message), &message, NULL, &answer);
+	return explain(&answer, why);
 }
 
 /*
@@ -222,7 +223,7 @@ static int check_place(struct nm_kernel_spd *spd, const struct nm_kernel_policy 
 	const struct nm_kernel_policy *other = nm_kernel_spd_find_like(spd, policy);
 
 	if (!other)
-		return spd->outs < spd->outs_max ? 0 : NATMUX_EFULL;
+		return spd->outs < spd->outs_max + spd->leaving ? 0 : NATMUX_EFULL;
 	if (other->order.policy.priority == policy->order.policy.priority)
 		return NATMUX_EEXISTS;
 	snprintf(why, NM_SA_PLANE_WHY,
@@ -268,10 +269,11 @@ static struct nm_kernel_policy *find_out(
 	return policy && policy->order.policy.priority == order->policy.priority ? policy : NULL;
 }
 
-int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
-	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY])
+int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *before,
+	const struct nm_policy_order *order, const struct nm_kernel_sa *newest,
+	char why[static NM_SA_PLANE_WHY])
 {
-	struct nm_kernel_policy *there = find_out(spd, order), next;
+	struct nm_kernel_policy *there = find_out(spd, before), next;
 	struct nm_xfrm_policy kernel;
 	int err;
 
@@ -284,19 +286,29 @@ int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_orde
 		err = nm_kernel_spd_write(spd, &kernel, why);
 	if (err < 0)
 		return err;
+	there->is_seen = true;
 	there->order = *order;
 	nm_list_move_last(nm_kernel_reqids_ring(&spd->by_reqid, order->policy.reqid), &there->node);
 	return 0;
 }
 
-int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order)
+void nm_kernel_spd_leave(struct nm_kernel_spd *spd, const struct nm_policy_order *order)
+{
+	if (!order)
+		spd->leaving = 0;
+	else if (spd->leaving < spd->outs_max && find_out(spd, order))
+		spd->leaving++;
+}
+
+int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
+	char why[static NM_SA_PLANE_WHY])
 {
 	struct nm_kernel_policy *policy = find_out(spd, order);
 	int err;
 
 	if (!policy)
 		return NATMUX_ENOTFOUND;
-	err = nm_kernel_spd_erase(spd, policy, NM_XFRM_OUT);
+	err = nm_kernel_spd_erase(spd, policy, NM_XFRM_OUT, why);
 	/* What the kernel keeps stays listed. NATMUX_ENOTFOUND: somebody else was first. */
 	if (err < 0 && err != NATMUX_ENOTFOUND)
 		return err;
@@ -366,6 +378,8 @@ struct nm_xfrm_policy *nm_kernel_spd_refreshed(const struct nm_kernel_spd *spd, 
 
 void nm_kernel_spd_clear(struct nm_kernel_spd *spd)
 {
+	char ignored[NM_SA_PLANE_WHY];
+
 	while (spd->len > 0) {
 		struct nm_kernel_policy *policy = spd->policies[spd->len - 1];
 
@@ -373,7 +387,7 @@ void nm_kernel_spd_clear(struct nm_kernel_spd *spd)
 			nm_kernel_gate_lower(spd, policy);
 			continue;
 		}
-		nm_kernel_spd_erase(spd, policy, NM_XFRM_OUT);
+		nm_kernel_spd_erase(spd, policy, NM_XFRM_OUT, ignored);
 		nm_kernel_spd_drop(spd, policy);
 	}
 	spd->outs = 0;

@@ -34,9 +34,11 @@ struct nm_kernel_spd {
 	struct nm_kernel_policy **policies; /* len of them, in no order */
 	uint32_t len, room;
 	uint32_t outs, outs_max; /* of them outbound ones */
+	uint32_t leaving;        /* so many may there be more for now */
 	struct nm_htab by_selector;
 	struct nm_kernel_reqids by_reqid; /* outbound ones */
 	uint32_t gates_max;
+	bool holds_gates; /* what nobody came for stays shut */
 };
 
 /* `gates_max` bounds what SAs bring along. NATMUX_ENOMEM, NATMUX_ERANGE. */
@@ -55,13 +57,18 @@ void nm_kernel_spd_clear(struct nm_kernel_spd *spd);
 int nm_kernel_spd_add(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
 	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY]);
 /*
- * The same in the place of the one of its selector and priority, which it is at once or not at all:
- * between a deletion and an addition packets would leave in the clear. NATMUX_ENOTFOUND.
+ * Puts `order` into the place of `before`, of the same selector, mark and if_id, which it is at once
+ * or not at all: between a deletion and an addition packets would leave in the clear. The kernel
+ * links the new one in, by its priority, before it unlinks the old one. NATMUX_ENOTFOUND.
  */
-int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
-	const struct nm_kernel_sa *newest, char why[static NM_SA_PLANE_WHY]);
+int nm_kernel_spd_replace(struct nm_kernel_spd *spd, const struct nm_policy_order *before,
+	const struct nm_policy_order *order, const struct nm_kernel_sa *newest,
+	char why[static NM_SA_PLANE_WHY]);
+/* Room for one more, as long as this one, which will be deleted, stands. NULL: no more. */
+void nm_kernel_spd_leave(struct nm_kernel_spd *spd, const struct nm_policy_order *order);
 /* NATMUX_ENOTFOUND; others when it is still there. */
-int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order);
+int nm_kernel_spd_delete(struct nm_kernel_spd *spd, const struct nm_policy_order *order,
+	char why[static NM_SA_PLANE_WHY]);
 void nm_kernel_spd_each(const struct nm_kernel_spd *spd, nm_policy_each *each, void *user);
 
 /* The policies of a reqid as they are with that SA; those of NULL wait for one. */
@@ -82,6 +89,12 @@ struct nm_xfrm_policy *nm_kernel_spd_refreshed(const struct nm_kernel_spd *spd, 
 int nm_kernel_spd_open(
 	struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa, char why[static NM_SA_PLANE_WHY]);
 void nm_kernel_spd_close(struct nm_kernel_spd *spd, const struct nm_kernel_sa *sa);
+
+/*
+ * Keeps the gates of SAs that go until it is called with false, for those that come may bring them
+ * again: without a gate the kernel lets in what is not protected.
+ */
+void nm_kernel_spd_hold_gates(struct nm_kernel_spd *spd, bool holds);
 
 /* Whether nm_kernel_spd_open() would find no selector taken. NATMUX_EEXISTS. */
 int nm_kernel_spd_check(

@@ -45,9 +45,11 @@ int nm_sa_plane_policy_add(const struct nm_sa_plane *plane, const struct nm_poli
 	return explain(plane->ops->policy_add(plane->self, order, why), why);
 }
 
-int nm_sa_plane_policy_delete(const struct nm_sa_plane *plane, const struct nm_policy_order *order)
+int nm_sa_plane_policy_delete(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
+	char why[static NM_SA_PLANE_WHY])
 {
-	return plane->ops->policy_delete(plane->self, order);
+	*why = '\0';
+	return explain(plane->ops->policy_delete(plane->self, order, why), why);
 }
 
 void nm_sa_plane_policies(const struct nm_sa_plane *plane, nm_policy_each *each, void *user)
@@ -60,19 +62,33 @@ void nm_sa_plane_set_keepalive(const struct nm_sa_plane *plane, uint32_t keepali
 	plane->ops->set_keepalive(plane->self, keepalive_ms);
 }
 
-int nm_sa_plane_policy_replace(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
+int nm_sa_plane_policy_replace(const struct nm_sa_plane *plane,
+	const struct nm_policy_order *before, const struct nm_policy_order *order,
+	char why[static NM_SA_PLANE_WHY])
+{
+	char ignored[NM_SA_PLANE_WHY];
+	int err;
+
+	*why = '\0';
+	if (plane->ops->policy_replace)
+		return explain(plane->ops->policy_replace(plane->self, before, order, why), why);
+	err = nm_sa_plane_policy_delete(plane, before, why);
+	if (err < 0)
+		return err;
+	err = nm_sa_plane_policy_add(plane, order, why);
+	/* Its place in the table is free still. */
+	if (err < 0)
+		nm_sa_plane_policy_add(plane, before, ignored);
+	return err;
+}
+
+int nm_sa_plane_policy_put(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
 	bool *is_replaced, char why[static NM_SA_PLANE_WHY])
 {
 	int err = nm_sa_plane_policy_add(plane, order, why);
 
 	*is_replaced = err == NATMUX_EEXISTS;
-	if (!*is_replaced)
-		return err;
-	if (plane->ops->policy_replace)
-		return explain(plane->ops->policy_replace(plane->self, order, why), why);
-	/* Its place in the table is ours then. */
-	nm_sa_plane_policy_delete(plane, order);
-	return nm_sa_plane_policy_add(plane, order, why);
+	return *is_replaced ? nm_sa_plane_policy_replace(plane, order, order, why) : err;
 }
 
 static void count_sa(void *user, const struct nm_sa_seen *sa)

@@ -68,16 +68,29 @@ struct nm_sa_plane_ops {
 	int (*sa_delete)(void *self, enum natmux_sa_direction direction, uint32_t spi,
 		const struct natmux_addr *remote);
 	void (*sas)(void *self, nm_sa_each *each, void *user);
+	/*
+	 * SAs go before others come: what they alone let in stays shut to packets in the clear until
+	 * this is called with false. NULL: it is always.
+	 */
+	void (*hold_gates)(void *self, bool holds);
 	/* NATMUX_EEXISTS: one of that priority and selector is there. */
 	int (*policy_add)(
 		void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY]);
 	/*
-	 * Puts it into the place of the one of the same priority, selector, mark and if_id: no packet
-	 * finds none. Failed, that one is as it was. NULL: deleting and adding is as good.
+	 * Puts `order` into the place of `before`, which has its selector, mark and if_id and maybe
+	 * another priority: no packet finds none. NATMUX_ENOTFOUND: `before` is not there. Failed,
+	 * that one is as it was. NULL: deleting and adding is as good.
 	 */
-	int (*policy_replace)(
+	int (*policy_replace)(void *self, const struct nm_policy_order *before,
+		const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY]);
+	/* NATMUX_ENOTFOUND; others when it is still there. */
+	int (*policy_delete)(
 		void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY]);
-	int (*policy_delete)(void *self, const struct nm_policy_order *order);
+	/*
+	 * This one will be deleted soon: there is room for one more until then. NULL for the policy:
+	 * that is over. NULL for the function: first what goes is deleted, then the rest is added.
+	 */
+	void (*policy_leaves)(void *self, const struct nm_policy_order *order);
 	void (*policies)(void *self, nm_policy_each *each, void *user);
 	/* After how much silence keepalives are sent from now on; 0: none. */
 	void (*set_keepalive)(void *self, uint32_t keepalive_ms);
@@ -98,12 +111,18 @@ int nm_sa_plane_delete(const struct nm_sa_plane *plane, enum natmux_sa_direction
 void nm_sa_plane_each(const struct nm_sa_plane *plane, nm_sa_each *each, void *user);
 int nm_sa_plane_policy_add(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
 	char why[static NM_SA_PLANE_WHY]);
-int nm_sa_plane_policy_delete(const struct nm_sa_plane *plane, const struct nm_policy_order *order);
+int nm_sa_plane_policy_delete(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
+	char why[static NM_SA_PLANE_WHY]);
 void nm_sa_plane_policies(const struct nm_sa_plane *plane, nm_policy_each *each, void *user);
 void nm_sa_plane_set_keepalive(const struct nm_sa_plane *plane, uint32_t keepalive_ms);
 
+/* policy_replace, or what is as good. */
+int nm_sa_plane_policy_replace(const struct nm_sa_plane *plane,
+	const struct nm_policy_order *before, const struct nm_policy_order *order,
+	char why[static NM_SA_PLANE_WHY]);
+
 /* The policy of the same priority and selector gives way to this one, if there is one. */
-int nm_sa_plane_policy_replace(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
+int nm_sa_plane_policy_put(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
 	bool *is_replaced, char why[static NM_SA_PLANE_WHY]);
 
 /* How many there are. */
@@ -113,12 +132,13 @@ uint32_t nm_sa_plane_policy_count(const struct nm_sa_plane *plane);
 /*
  * Makes the plane what `after` says where it differs from `before` (NULL: nothing): what is new or
  * changed comes first, then what is gone goes. An SA that changes and keeps its key goes on
- * counting. All or nothing: what the plane would refuse is found out before anything is changed,
- * and then `message` says what. What came another way (natmuxctl) stays, unless the file takes its
- * SPI, or its priority and selector. `sas_max`: of the plane. NATMUX_EINVAL, NATMUX_EUNSUPPORTED,
- * NATMUX_EFULL. What a plane could not foresee (memory, a kernel that takes an SA of this kind and
- * not this one) is undone, but for SAs that were replaced or removed before it: the keys that they
- * had are gone, and `message` says how many there are.
+ * counting; what policies protect before and after is not in the clear in between
+ * (sa_plane_policies.h). All or nothing: what the plane would refuse is found out before anything is
+ * changed, and then `message` says what. What came another way (natmuxctl) stays, unless the file
+ * takes its SPI, or its priority and selector. `sas_max`: of the plane. NATMUX_EINVAL,
+ * NATMUX_EUNSUPPORTED, NATMUX_EFULL. What a plane could not foresee (memory, a kernel that takes an
+ * SA of this kind and not this one) is undone, but for SAs that were replaced or removed before it,
+ * whose keys are gone, and what the plane refuses again: `message` says how many there are.
  */
 int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 	const struct nm_config *before, const struct nm_config *after, char *message, size_t size);

@@ -9,6 +9,7 @@
 
 #include "daemon/config/config_keys.h"
 #include "daemon/config/config_message.h"
+#include "daemon/planes/sa_plane_policies.h"
 
 struct change {
 	const struct nm_sa_plane *plane;
@@ -21,24 +22,41 @@ struct change {
 	size_t added_len;
 	/* SAs that were replaced or removed. Their keys are wiped, so there is no way back. */
 	unsigned int lost;
+	unsigned int stuck; /* steps of policies that the plane did not let us take back */
+	/* What was refused, of which file's line; "": nothing, or it has been told. */
+	char refused[NM_CONFIG_KEY_SIZE];
+	uint32_t refused_line;
 };
 
+/* Says later, when it is known what of it could be undone, why the change ends here. */
 static int refuse(
 	struct change *change, const char *section_name, const char *title, uint32_t line, int err)
 {
-	char path[NM_CONFIG_KEY_SIZE];
-
-	nm_config_key_path(nm_config_section_find(section_name), title, NULL, path);
-	if (change->lost == 0)
-		nm_config_refuse(
-			&change->report, line, path, "%s (nothing was changed)", change->why);
-	else
-		nm_config_refuse(&change->report, line, path,
-			"%s (SAs that were replaced or removed before it stay so: %u; nothing else "
-			"was "
-			"changed)",
-			change->why, change->lost);
+	nm_config_key_path(nm_config_section_find(section_name), title, NULL, change->refused);
+	change->refused_line = line;
 	return err;
+}
+
+static void tell_refusal(struct change *change)
+{
+	char rest[160] = "nothing was changed";
+
+	if (change->lost > 0 && change->stuck > 0)
+		snprintf(rest, sizeof(rest),
+			"SAs that were replaced or removed before it stay so: %u; policies that "
+			"could not be put back: %u; nothing else was changed",
+			change->lost, change->stuck);
+	else if (change->lost > 0)
+		snprintf(rest, sizeof(rest),
+			"SAs that were replaced or removed before it stay so: %u; nothing else was "
+			"changed",
+			change->lost);
+	else if (change->stuck > 0)
+		snprintf(rest, sizeof(rest),
+			"policies that could not be put back: %u; nothing else was changed",
+			change->stuck);
+	nm_config_refuse(&change->report, change->refused_line, change->refused, "%s (%s)",
+		change->why, rest);
 }
 
 /* The SA of `config` that is this one to the plane; NULL: none, or no such configuration. */
@@ -174,132 +192,46 @@ static void remove_sas(struct change *change)
 	}
 }
 
-/* The packets of one turn of the loop see all of it or none: the order is for failures only. */
+/* Without room for old and new the old ones go first. */
+static int change_in_full_table(struct change *change)
+{
+	const struct nm_sa_plane *plane = change->plane;
+	int err;
+
+	if (plane->ops->hold_gates)
+		plane->ops->hold_gates(plane->self, true);
+	remove_sas(change);
+	err = add_sas(change);
+	if (plane->ops->hold_gates)
+		plane->ops->hold_gates(plane->self, false);
+	return err;
+}
+
 static int change_sas(struct change *change, bool together)
 {
 	int err;
 
 	if (!together)
-		remove_sas(change);
+		return change_in_full_table(change);
 	err = add_sas(change);
-	if (err == 0 && together)
+	if (err == 0)
 		remove_sas(change);
 	return err;
 }
 
-/* What was done to policies, so that it can be undone. */
-struct step {
-	struct nm_policy_order order;
-	enum { ADDED, REMOVED, REPLACED } what; /* REPLACED: `order` is what it was before */
-};
-
-struct steps {
-	struct step *list;
-	size_t len;
-};
-
-static void undo(struct change *change, struct steps *steps)
+static int change_policies(struct change *change, struct nm_policy_steps *steps)
 {
-	char why[NM_SA_PLANE_WHY];
-	bool is_replaced;
+	const struct nm_policy_step *failed;
+	int err = nm_policy_steps_init(steps, change->plane, change->before, change->after);
 
-	while (steps->len > 0) {
-		const struct step *step = &steps->list[--steps->len];
-
-		if (step->what == ADDED)
-			nm_sa_plane_policy_delete(change->plane, &step->order);
-		else
-			nm_sa_plane_policy_replace(change->plane, &step->order, &is_replaced, why);
-	}
-}
-
-static const struct nm_config_policy *find_policy(
-	const struct nm_config *config, const struct natmux_policy *policy)
-{
-	return config ? nm_config_policy_find(config, policy) : NULL;
-}
-
-static bool is_same_policy(const struct nm_config_policy *a, const struct nm_config_policy *b)
-{
-	return a && b && nm_config_item_is_same(nm_config_section_find("policy"), a, b);
-}
-
-/* The one that is in the place of this one, for the kernel as well; NULL: there is none. */
-static const struct nm_config_policy *find_place(
-	const struct nm_config *config, const struct nm_policy_order *order)
-{
-	const struct nm_config_policy *found = find_policy(config, &order->policy);
-	struct nm_policy_order there;
-
-	if (!found)
-		return NULL;
-	nm_config_policy_order(found, &there);
-	return there.if_id == order->if_id && there.mark.value == order->mark.value &&
-			       there.mark.mask == order->mark.mask
-		       ? found
-		       : NULL;
-}
-
-/* Those in whose place there is none any more: what is sent meanwhile is what the file says. */
-static void remove_policies(struct change *change, struct steps *steps)
-{
-	const struct nm_config *before = change->before;
-
-	for (size_t i = 0; before && i < before->policies_len; i++) {
-		const struct nm_config_policy *policy = &before->policies[i];
-		struct step step = {.what = REMOVED};
-
-		nm_config_policy_order(policy, &step.order);
-		if (find_place(change->after, &step.order))
-			continue;
-		if (nm_sa_plane_policy_delete(change->plane, &step.order) == 0)
-			steps->list[steps->len++] = step;
-	}
-}
-
-/* One that natmuxctl added at the same place gives way. */
-static int add_policies(struct change *change, struct steps *steps)
-{
-	const struct nm_config *after = change->after;
-
-	for (size_t i = 0; i < after->policies_len; i++) {
-		const struct nm_config_policy *policy = &after->policies[i], *before;
-		struct step step = {.what = ADDED};
-		bool is_replaced;
-		int err;
-
-		nm_config_policy_order(policy, &step.order);
-		before = find_place(change->before, &step.order);
-		if (is_same_policy(before, policy))
-			continue;
-		err = nm_sa_plane_policy_replace(
-			change->plane, &step.order, &is_replaced, change->why);
-		if (err < 0)
-			return refuse(change, "policy", policy->name, policy->line, err);
-		if (before && is_replaced) {
-			step.what = REPLACED;
-			nm_config_policy_order(before, &step.order);
-		}
-		steps->list[steps->len++] = step;
-	}
-	return 0;
-}
-
-static int change_policies(struct change *change, struct steps *steps)
-{
-	size_t most = change->after->policies_len;
-	int err;
-
-	if (change->before)
-		most += change->before->policies_len;
-	steps->list = calloc(most > 0 ? most : 1, sizeof(*steps->list));
-	if (!steps->list)
-		return NATMUX_ENOMEM;
-	remove_policies(change, steps);
-	err = add_policies(change, steps);
-	if (err < 0)
-		undo(change, steps);
-	return err;
+	if (err == 0)
+		err = nm_policy_steps_take(steps, change->why);
+	if (err == 0 || steps->done == steps->len)
+		return err;
+	failed = &steps->list[steps->done];
+	/* The line of one that goes is that of a file that is no more. */
+	return refuse(change, "policy", failed->policy->name,
+		failed->kind == NM_POLICY_DELETE ? 0 : failed->policy->line, err);
 }
 
 static int make_lists(struct change *change)
@@ -319,7 +251,7 @@ int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 		.before = before,
 		.after = after,
 		.report = {.name = after->name, .text = message, .size = size}};
-	struct steps steps = {0};
+	struct nm_policy_steps steps = {.list = NULL};
 	bool together = true;
 	int err;
 
@@ -333,15 +265,16 @@ int nm_sa_plane_apply(const struct nm_sa_plane *plane, uint32_t sas_max,
 		err = check_room(&change, &together);
 	if (err == 0)
 		err = change_policies(&change, &steps);
-	if (err == 0) {
+	if (err == 0)
 		err = change_sas(&change, together);
-		if (err < 0)
-			undo(&change, &steps);
-	}
-	free(steps.list);
+	if (err < 0)
+		change.stuck = nm_policy_steps_undo(&steps);
+	nm_policy_steps_free(&steps);
 	free(change.is_there);
 	free(change.added);
-	if (err < 0 && size > 0 && message[0] == '\0')
+	if (err < 0 && *change.refused)
+		tell_refusal(&change);
+	else if (err < 0 && size > 0 && message[0] == '\0')
 		snprintf(message, size, "%s: %s", after->name, natmux_strerror(err));
 	return err;
 }

@@ -186,9 +186,11 @@ static int add_all(struct removal *removal)
 
 static void undo(struct removal *removal)
 {
+	char ignored[NM_SA_PLANE_WHY];
+
 	while (removal->policies_added > 0)
 		nm_sa_plane_policy_delete(
-			removal->to, &removal->policies[--removal->policies_added]);
+			removal->to, &removal->policies[--removal->policies_added], ignored);
 	for (struct luggage *sa = removal->first; sa; sa = sa->next)
 		if (sa->is_added)
 			nm_sa_plane_delete(removal->to, sa->order.config.direction,
@@ -198,8 +200,10 @@ static void undo(struct removal *removal)
 /* Policies first: what is sent goes through the new plane from here on. */
 static void delete_old(struct removal *removal)
 {
+	char ignored[NM_SA_PLANE_WHY];
+
 	for (size_t i = 0; i < removal->policies_len; i++)
-		nm_sa_plane_policy_delete(removal->from, &removal->policies[i]);
+		nm_sa_plane_policy_delete(removal->from, &removal->policies[i], ignored);
 	for (struct luggage *sa = removal->first; sa; sa = sa->next)
 		nm_sa_plane_delete(removal->from, sa->order.config.direction, sa->order.config.spi,
 			&sa->added_remote);

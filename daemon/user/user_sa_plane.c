@@ -83,8 +83,10 @@ static int policy_add(
 	return natmux_esp_policy_add(nm_user_plane_esp(self), &order->policy);
 }
 
-static int policy_delete(void *self, const struct nm_policy_order *order)
+static int policy_delete(
+	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
 {
+	(void)why;
 	return natmux_esp_policy_delete(nm_user_plane_esp(self), &order->policy);
 }
 

@@ -143,11 +143,13 @@ static int policy_add(
 	return err;
 }
 
-static int policy_delete(void *self, const struct nm_policy_order *order)
+static int policy_delete(
+	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
 {
 	struct fake_sa_plane *fake = self;
 	struct nm_policy_order *place = find_policy(fake, order);
 
+	(void)why;
 	if (!place)
 		return NATMUX_ENOTFOUND;
 	*place = fake->policies[--fake->policies_len];
@@ -155,11 +157,11 @@ static int policy_delete(void *self, const struct nm_policy_order *order)
 	return 0;
 }
 
-static int policy_replace(
-	void *self, const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
+static int policy_replace(void *self, const struct nm_policy_order *before,
+	const struct nm_policy_order *order, char why[static NM_SA_PLANE_WHY])
 {
 	struct fake_sa_plane *fake = self;
-	struct nm_policy_order *place = find_policy(fake, order);
+	struct nm_policy_order *place = find_policy(fake, before);
 	int err = fails(fake, why);
 
 	if (err == 0 && !place)

@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <natmux/error.h>
 #include "xfrm/attribute.h"
+#include "xfrm/policy_body.h"
 #include "xfrm/policy_message.h"
 
 void fake_xfrm_init(struct fake_xfrm *kernel)
@@ -242,44 +243,69 @@ static void dump_policies(struct fake_xfrm *kernel, const struct nlmsghdr *reque
 	finish_dump(kernel, request);
 }
 
-/* Told apart by the selector and direction. */
+static struct nm_xfrm_policy decode_policy(const struct nlmsghdr *message)
+{
+	struct nm_xfrm_policy policy = {0};
+
+	(void)nm_xfrm_policy_decode(message, &policy);
+	policy.mark.value &= policy.mark.mask;
+	return policy;
+}
+
+/* As the kernel does it: by selector, direction, mark and interface, whatever the priority. */
+static struct nm_xfrm_message *find_policy(
+	struct fake_xfrm *kernel, const void *selector, const struct nm_xfrm_policy *policy)
+{
+	for (size_t i = 0; i < FAKE_XFRM_POLICIES; i++) {
+		struct nm_xfrm_message *message = &kernel->policies[i];
+		struct nm_xfrm_policy other;
+
+		if (header_of(message)->nlmsg_len == 0 ||
+			memcmp(message->bytes + 16, selector, sizeof(struct xfrm_selector)) != 0)
+			continue;
+		other = decode_policy(header_of(message));
+		if (other.direction == policy->direction && other.if_id == policy->if_id &&
+			other.mark.value == policy->mark.value &&
+			other.mark.mask == policy->mark.mask)
+			return message;
+	}
+	return NULL;
+}
+
 static int store_policy(struct fake_xfrm *kernel, const struct nlmsghdr *request)
 {
-	size_t place = FAKE_XFRM_POLICIES;
+	const struct nm_xfrm_policy policy = decode_policy(request);
+	struct nm_xfrm_message *place = find_policy(kernel, (const uint8_t *)request + 16, &policy);
 
-	for (size_t i = FAKE_XFRM_POLICIES; i-- > 0;) {
-		const uint8_t *other = kernel->policies[i].bytes;
-
+	if (place && request->nlmsg_type == XFRM_MSG_NEWPOLICY)
+		return EEXIST;
+	for (size_t i = 0; i < FAKE_XFRM_POLICIES && !place; i++)
 		if (header_of(&kernel->policies[i])->nlmsg_len == 0)
-			place = i;
-		else if (memcmp(other + 16, (const uint8_t *)request + 16, 56) == 0 &&
-			 other[16 + 160] == ((const uint8_t *)request)[16 + 160]) {
-			if (request->nlmsg_type == XFRM_MSG_NEWPOLICY)
-				return EEXIST;
-			place = i;
-			break;
-		}
-	}
-	if (place == FAKE_XFRM_POLICIES)
+			place = &kernel->policies[i];
+	if (!place)
 		return ENOMEM;
-	memcpy(kernel->policies[place].bytes, request, request->nlmsg_len);
+	memset(place, 0, sizeof(*place));
+	memcpy(place->bytes, request, request->nlmsg_len);
 	return 0;
 }
 
 static int delete_policy(struct fake_xfrm *kernel, const struct nlmsghdr *request)
 {
-	const uint8_t *id = (const uint8_t *)request + 16;
+	struct nm_xfrm_policy policy = {.direction = NM_XFRM_IN};
+	struct nm_xfrm_attributes attributes;
+	struct xfrm_userpolicy_id id;
+	struct nm_xfrm_message *place;
 
-	for (size_t i = 0; i < FAKE_XFRM_POLICIES; i++) {
-		const uint8_t *other = kernel->policies[i].bytes + 16;
-
-		if (header_of(&kernel->policies[i])->nlmsg_len == 0 || memcmp(other, id, 56) != 0 ||
-			other[160] != id[60])
-			continue;
-		memset(&kernel->policies[i], 0, sizeof(kernel->policies[i]));
-		return 0;
-	}
-	return ENOENT;
+	if (nm_xfrm_fixed_get(request, &id, sizeof(id)) < 0 ||
+		nm_xfrm_attributes_find(request, sizeof(id), &attributes) < 0 ||
+		nm_xfrm_policy_id_get(&id, &policy) < 0 ||
+		nm_xfrm_policy_extra_get(&attributes, &policy) < 0)
+		return EINVAL;
+	place = find_policy(kernel, (const uint8_t *)request + 16, &policy);
+	if (!place)
+		return ENOENT;
+	memset(place, 0, sizeof(*place));
+	return 0;
 }
 
 static int work(struct fake_xfrm *kernel, const struct nlmsghdr *request)
@@ -327,7 +353,11 @@ int fake_xfrm_send(void *user, const void *message, size_t len, int *os_error)
 		return 0;
 	if (shall_fail(kernel, request->nlmsg_type)) {
 		error = kernel->fail_error;
-		kernel->fail_error = 0;
+		kernel->fail_skip = 0;
+		if (kernel->fail_more == 0)
+			kernel->fail_error = 0;
+		else
+			kernel->fail_more--;
 		acknowledge(kernel, request, error);
 	} else if ((request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP &&
 		   request->nlmsg_type == XFRM_MSG_GETSA) {
@@ -337,6 +367,8 @@ int fake_xfrm_send(void *user, const void *message, size_t len, int *os_error)
 	} else {
 		acknowledge(kernel, request, work(kernel, request));
 	}
+	if (kernel->watch)
+		kernel->watch(kernel->watch_user);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 
 #include "xfrm/session.h"
 
-enum { FAKE_XFRM_STATES = 16, FAKE_XFRM_POLICIES = 8, FAKE_XFRM_PORTID = 4711 };
+enum { FAKE_XFRM_STATES = 16, FAKE_XFRM_POLICIES = 16, FAKE_XFRM_PORTID = 4711 };
 
 /* A state as its last NEWSA or UPDSA said it; `numbers` are what it has counted since. */
 struct fake_xfrm_state {
@@ -28,6 +28,7 @@ struct fake_xfrm {
 	uint16_t fail_type;
 	int fail_error;
 	unsigned int fail_skip;  /* so many of that type go well before */
+	unsigned int fail_more;  /* so many of that type behind it fail, too */
 	int send_error;          /* the next send does; NATMUX_EFULL or NATMUX_ESYSTEM */
 	bool is_silent;          /* no answers */
 	bool has_group;          /* the socket has joined the group of states */
@@ -37,6 +38,9 @@ struct fake_xfrm {
 	/* Numbers that a state goes on by just before it is deleted: traffic in the meantime. */
 	uint64_t traffic;
 	unsigned int requests[64]; /* by type, from XFRM_MSG_BASE on */
+	/* Called between any two requests, when packets may be looked up; NULL: not. */
+	void (*watch)(void *user);
+	void *watch_user;
 };
 
 void fake_xfrm_init(struct fake_xfrm *kernel);

@@ -72,6 +72,6 @@ for side in kernel user; do
 done
 lab_wait 2 is_right || true # what is wrong is told
 judge
-tap "ping from the kernel's end" pings_all 3 kernel 10.1.0.1 -S 10.2.0.1
-tap "ping from the other" pings_all 3 user 10.2.0.1 -S 10.1.0.1
+tap "ping from the kernel's end" pings_all 3 kernel 10.1.0.1 -I 10.2.0.1
+tap "ping from the other" pings_all 3 user 10.2.0.1 -I 10.1.0.1
 tap_end

@@ -42,7 +42,7 @@ configure() {
 
 # pings FROM SOURCE TO COUNT: whether each has its answer.
 pings() {
-	pings_all "$4" "$1" "$3" -S "$2"
+	pings_all "$4" "$1" "$3" -I "$2"
 }
 
 log_has() {

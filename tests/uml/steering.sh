@@ -35,7 +35,7 @@ both() {
 }
 
 pings() {
-	pings_all "$1" a "$3" -S "$2"
+	pings_all "$1" a "$3" -I "$2"
 }
 
 packets_in() {

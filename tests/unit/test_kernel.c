@@ -352,7 +352,7 @@ static void test_deleting_fails(void **state)
 	fake.fail_type = XFRM_MSG_DELPOLICY;
 	fake.fail_error = EPERM;
 	fake.fail_skip = 0;
-	assert_true(nm_sa_plane_policy_delete(&plane, &made) < 0);
+	assert_true(nm_sa_plane_policy_delete(&plane, &made, why) < 0);
 	assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
 	/* Somebody else was first: that is what was wanted. */
 	fake.fail_type = XFRM_MSG_DELSA;
@@ -362,7 +362,7 @@ static void test_deleting_fails(void **state)
 	fake.fail_type = XFRM_MSG_DELPOLICY;
 	fake.fail_error = ENOENT;
 	fake.fail_skip = 0;
-	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made), 0);
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made, why), 0);
 }
 
 /* RFC 4301 5.2: without a reqid the kernel could not tell through which SA a packet came. */

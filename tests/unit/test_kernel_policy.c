@@ -41,8 +41,8 @@ static void test_policies(void **state)
 	nm_sa_plane_delete(&plane, NATMUX_SA_OUT, 0x100, &out.config.path.remote);
 	assert_true(get_policy(NM_XFRM_OUT, &policy));
 	assert_int_equal(policy.templates[0].mode, XFRM_MODE_TRANSPORT);
-	assert_int_equal(nm_sa_plane_policy_delete(&plane, &again), NATMUX_ENOTFOUND);
-	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made), 0);
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &again, why), NATMUX_ENOTFOUND);
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made, why), 0);
 	assert_int_equal(count_policies(), 0);
 
 	made.policy.action = NATMUX_POLICY_DISCARD;
@@ -130,10 +130,10 @@ static void test_policy_in_place(void **state)
 	bool is_replaced;
 
 	(void)state;
-	assert_int_equal(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why), 0);
+	assert_int_equal(nm_sa_plane_policy_put(&plane, &made, &is_replaced, why), 0);
 	assert_false(is_replaced);
 	made.policy.reqid = 8;
-	assert_int_equal(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why), 0);
+	assert_int_equal(nm_sa_plane_policy_put(&plane, &made, &is_replaced, why), 0);
 	assert_true(is_replaced);
 	/* It is the new reqid's SAs that it follows. */
 	assert_int_equal(add(&out), 0);
@@ -150,11 +150,11 @@ static void test_policy_in_place(void **state)
 	fake.fail_error = ENOMEM;
 	fake.fail_skip = 0;
 	made.policy.action = NATMUX_POLICY_BYPASS;
-	assert_true(nm_sa_plane_policy_replace(&plane, &made, &is_replaced, why) < 0);
+	assert_true(nm_sa_plane_policy_put(&plane, &made, &is_replaced, why) < 0);
 	made.policy.action = NATMUX_POLICY_PROTECT;
 	assert_int_equal(fake_xfrm_requests(&fake, XFRM_MSG_DELPOLICY), 0);
 	assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
-	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made), 0);
+	assert_int_equal(nm_sa_plane_policy_delete(&plane, &made, why), 0);
 	assert_int_equal(count_policies(), 0);
 }
 

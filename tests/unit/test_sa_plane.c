@@ -386,7 +386,7 @@ static void test_failure_is_undone(void **state)
 		size_t sas;        /* afterwards */
 	} cases[] = {
 		{A, A B C, 4, 4, "(nothing was changed)", 1},
-		{A OLD, B C NEW, 4, 6, "(nothing was changed)", 1},
+		{A OLD, B C NEW, 4, 5, "(nothing was changed)", 1},
 		{A B, C IN("d", 259, ""), 2, 3, "stay so: 2; nothing else was changed)", 0},
 		{A, B IN("a", 256, "soft-bytes = 9\n") C, 4, 6, "stay so: 1; nothing else", 1},
 	};
@@ -436,8 +436,9 @@ static void test_policies_in_place(void **state)
 	assert_int_equal(fake.policies[0].policy.reqid, 8);
 	assert_int_equal(
 		nm_sa_plane_apply(&plane, 4, after, elsewhere, message, sizeof(message)), 0);
-	assert_int_equal(fake.policies_deleted, 1);
+	assert_int_equal(fake.policies_deleted, 0);
 	assert_int_equal(fake.policies_len, 1);
+	assert_int_equal(fake.policies[0].policy.priority, 2);
 	nm_config_free(before);
 	nm_config_free(after);
 	nm_config_free(elsewhere);

@@ -48,12 +48,12 @@ pings_end() {
 	return $status
 }
 
-# pings_all COUNT BOX ADDRESS [ARGUMENT of fping...]: whether each of exactly so many has its answer, which
-# may take ten seconds.
+# pings_all COUNT BOX ADDRESS [ARGUMENT of ping...]: whether each of exactly so many has its answer; one after
+# the other.
 pings_all() {
-	local result
-	result=$(lab_run "$2" fping -q -c "$1" -p 50 -t 10000 "${@:4}" "$3" 2>&1)
-	[[ $result == *" $1/$1/0%"* ]] || ! echo "pings: $result" >&2
+	# shellcheck disable=SC2016 # the inner shell's
+	lab_run "$2" bash -c 'for ((n = $1; n > 0; n--)); do "${@:2}" || exit 1; done' bash "$1" \
+		ping -q -n -c 1 -W "$LAB_ANSWER" "${@:4}" "$3"
 }
 
 # pings_during BOX ADDRESS SECONDS COMMAND...: whether the command works, and no ping gets lost from before

@@ -201,8 +201,8 @@ stage_uml() {
 	local name
 
 	check configure setup_gcc && check build compile build || return
-	for name in esp_kernel esp_live xfrm kernel_plane kernel_life kernel_move steering esp_gro fallback \
-		join bench_kernel; do
+	for name in esp_kernel esp_live xfrm kernel_plane kernel_life kernel_policies kernel_move steering \
+		esp_gro fallback join bench_kernel; do
 		check_lines $name tests/uml/$name.sh build
 	done
 }
