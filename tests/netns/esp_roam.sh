@@ -8,7 +8,8 @@ set -euo pipefail
 
 start() {
 	lab_rebind nat-a 203.0.113.1 40000-40999
-	esp_configure a 203.0.113.2:4500
+	# Packets are counted, and sent again: no train may pass for one.
+	esp_more='gso = no' esp_configure a 203.0.113.2:4500
 	esp_configure b 203.0.113.1:4500
 	sed -i "/^sa \"site-in\"/a roam = $1" "$LAB_DIR/ns/gw-b/natmux.conf"
 	: >"$(lab_log natmuxd-gw-b)"
