@@ -20,6 +20,7 @@ const char nm_ctl_sa_help[] =
 	"        df copy|set|clear  too-big tell|cut  dummy SECONDS  resync yes|no\n"
 	"        limit byte-soft|byte-hard|packet-soft|packet-hard|time-soft|time-hard N\n"
 	"        sel src PREFIX dst PREFIX [proto P [sport PORTS] [dport PORTS]]\n"
+	"      and where one goes on that was elsewhere: sequence N, inbound replay WINDOW:BITS\n"
 	"  sa del dir in spi SPI; sa del dir out spi SPI remote ADDR\n"
 	"  sa list [-v] [dir D] [spi SPI] [reqid N] [remote ADDR]\n"
 	"  sa flush [dir D] [spi SPI] [reqid N] [remote ADDR]\n"
@@ -38,22 +39,45 @@ static void print_nothing(struct nm_ctl *ctl, const json_t *result)
 	(void)result;
 }
 
+/* Where an SA goes on is no key of natmux.conf: it stands beside "sa". */
+static enum nm_ctl_exit take_numbers(json_t *sa, json_t *numbers)
+{
+	const char *sequence = json_string_value(json_object_get(sa, "sequence"));
+	json_t *replay = json_object_get(sa, "replay");
+	int64_t number;
+
+	if (sequence && !nm_ctl_number("sa", "sequence", sequence, 0, INT64_MAX, &number))
+		return NM_CTL_USAGE;
+	if (sequence)
+		json_object_set_new(numbers, "sequence", json_integer(number));
+	if (replay)
+		json_object_set(numbers, "replay", replay);
+	json_object_del(sa, "sequence");
+	json_object_del(sa, "replay");
+	return NM_CTL_OK;
+}
+
 static enum nm_ctl_exit add(struct nm_ctl *ctl, int argc, char **argv)
 {
-	json_t *sa = json_object(), *key = NULL, *request;
+	json_t *sa = json_object(), *request = json_object(), *key = NULL;
 	const char *key_file;
 	enum nm_ctl_exit code = nm_words_sa("sa", argv + 1, sa, &key_file);
 
 	(void)argc;
+	if (code == NM_CTL_OK)
+		code = take_numbers(sa, request);
 	if (code == NM_CTL_OK && !key_file)
 		code = nm_ctl_usage("sa", "add wants a key: key-file FILE, or key-file -");
 	if (code == NM_CTL_OK)
 		code = nm_key_input(key_file, &key);
 	if (code != NM_CTL_OK) {
 		json_decref(sa);
+		json_decref(request);
 		return code;
 	}
-	request = json_pack("{s:s, s:o, s:o}", "command", "sa-add", "sa", sa, "key", key);
+	json_object_set_new(request, "command", json_string("sa-add"));
+	json_object_set_new(request, "sa", sa);
+	json_object_set_new(request, "key", key);
 	return nm_ctl_ask_and_print(ctl, request, print_nothing);
 }
 

@@ -8,6 +8,10 @@
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include <linux/membarrier.h>
 #include <natmux/error.h>
 
 #include "base/log.h"
@@ -60,22 +64,54 @@ static void take_esp(struct nm_server *server, bool is_kernel)
 		nm_user_plane_take_esp(server->user_plane);
 }
 
-/* ESP first, so that the old plane's numbers do not move on any more when they are read. */
-static int move(struct nm_server *server, const struct nm_sa_plane *to, bool is_kernel,
-	struct nm_sa_plane_moved *moved, char why[static NM_SA_PLANE_WHY])
+/*
+ * Until the kernel is done with each packet that it had begun to open: it does so between
+ * rcu_read_lock() and rcu_read_unlock(), and the barrier waits for all of those. A machine with
+ * nohz_full= has none; there it is time enough for any packet.
+ */
+static void let_kernel_finish(void)
 {
-	int error = set_encap(server, is_kernel), err;
+	const struct timespec enough = {.tv_nsec = 20000000};
+
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		nanosleep(&enough, NULL);
+}
+
+struct mover {
+	struct nm_server *server;
+	bool is_kernel; /* the new plane */
+};
+
+static int turn_esp(void *user, bool is_new, char why[static NM_SA_PLANE_WHY])
+{
+	const struct mover *mover = user;
+	bool is_kernel = is_new == mover->is_kernel;
+	int error = set_encap(mover->server, is_kernel);
 
 	if (error != 0) {
 		snprintf(why, NM_SA_PLANE_WHY, "setsockopt(UDP_ENCAP): %s", strerror(error));
-		set_encap(server, !is_kernel);
+		set_encap(mover->server, !is_kernel);
 		return NATMUX_ESYSTEM;
 	}
-	err = nm_sa_plane_move(&server->sa_plane, to, nm_server_now_ms(server), moved, why);
-	if (err < 0) {
-		set_encap(server, !is_kernel);
+	if (!is_kernel)
+		let_kernel_finish();
+	return 0;
+}
+
+static int move(struct nm_server *server, const struct nm_sa_plane *to, bool is_kernel,
+	struct nm_sa_plane_moved *moved, char why[static NM_SA_PLANE_WHY])
+{
+	struct mover mover = {server, is_kernel};
+	const struct nm_sa_plane_turn turn = {turn_esp, &mover};
+	int err = nm_sa_plane_move(
+		&server->sa_plane, to, &turn, nm_server_now_ms(server), moved, why);
+
+	if (moved->lost > 0)
+		nm_log(&server->log, NATMUX_LOG_ERROR,
+			"%u SAs are lost: no memory to tell the %s what they had seen",
+			(unsigned int)moved->lost, err < 0 ? "old plane" : "new plane");
+	if (err < 0)
 		return err;
-	}
 	server->sa_plane = *to;
 	take_esp(server, is_kernel);
 	return 0;

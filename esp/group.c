@@ -169,6 +169,7 @@ static struct natmux_sa_counters sum_of(const struct natmux_esp *plane, const st
 static void show_sa(void *user, struct nm_sa *sa)
 {
 	struct each_sa *context = user;
+	struct natmux_replay_state replay;
 	struct natmux_sa_info info = {
 		.direction = sa->direction,
 		.mode = sa->mode,
@@ -204,6 +205,10 @@ static void show_sa(void *user, struct nm_sa *sa)
 	if (nm_plane_is_copy(context->plane, sa))
 		return;
 	info.counters = sum_of(context->plane, sa);
+	if (sa->direction == NATMUX_SA_IN) {
+		nm_replay_save(&sa->replay, &replay);
+		info.replay = &replay;
+	}
 	context->each(context->user, &info);
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/replay_state.h"
+
 /* One word more than the window: the newest one may be partly in the future. */
 static uint32_t ring_words(uint32_t size)
 {
@@ -46,6 +48,64 @@ void nm_replay_advance(struct nm_replay *replay, uint64_t sequence)
 	for (uint64_t i = 0; i < words; i++)
 		replay->ring[(sequence / NM_REPLAY_BITS - i) & replay->mask] = 0;
 	replay->top = sequence;
+}
+
+/* Bit 0 becomes bit 63. */
+static uint64_t reverse(uint64_t word)
+{
+	word = (word >> 1 & UINT64_C(0x5555555555555555)) | (word & UINT64_C(0x5555555555555555))
+								    << 1;
+	word = (word >> 2 & UINT64_C(0x3333333333333333)) | (word & UINT64_C(0x3333333333333333))
+								    << 2;
+	word = (word >> 4 & UINT64_C(0x0f0f0f0f0f0f0f0f)) | (word & UINT64_C(0x0f0f0f0f0f0f0f0f))
+								    << 4;
+	return __builtin_bswap64(word);
+}
+
+/* 64 numbers from `n` down, `n` itself in bit 0. */
+static uint64_t word_behind(const struct nm_replay *replay, uint64_t n)
+{
+	uint64_t at = n / NM_REPLAY_BITS, shift = NM_REPLAY_BITS - 1 - n % NM_REPLAY_BITS;
+	uint64_t word = replay->ring[at & replay->mask] << shift;
+
+	if (shift > 0)
+		word |= replay->ring[(at - 1) & replay->mask] >> (NM_REPLAY_BITS - shift);
+	return reverse(word);
+}
+
+/* How many numbers the window is about: before it is full, fewer than its size. */
+static uint32_t numbers_of(const struct nm_replay *replay)
+{
+	return replay->top < replay->size ? (uint32_t)replay->top : replay->size;
+}
+
+void nm_replay_save(const struct nm_replay *replay, struct natmux_replay_state *state)
+{
+	uint32_t numbers = numbers_of(replay), words = numbers / NM_REPLAY_BITS;
+
+	*state = (struct natmux_replay_state){.top = replay->top, .window = replay->size};
+	for (uint32_t i = 0; i < words; i++)
+		state->seen[i] = word_behind(replay, replay->top - (uint64_t)i * NM_REPLAY_BITS);
+	/* What is older than the window, or no number, stands in the same words. */
+	if (numbers % NM_REPLAY_BITS != 0)
+		state->seen[words] =
+			word_behind(replay, replay->top - (uint64_t)words * NM_REPLAY_BITS) &
+			((UINT64_C(1) << numbers % NM_REPLAY_BITS) - 1);
+}
+
+void nm_replay_join(struct nm_replay *replay, const struct natmux_replay_state *state)
+{
+	if (state->top > replay->top && replay->size > 0)
+		nm_replay_advance(replay, state->top);
+	else if (state->top > replay->top)
+		replay->top = state->top;
+	for (uint32_t i = 0; i < numbers_of(replay); i++) {
+		uint64_t n = replay->top - i;
+
+		if (nm_replay_state_refuses(state, n))
+			replay->ring[n / NM_REPLAY_BITS & replay->mask] |= UINT64_C(1)
+									   << n % NM_REPLAY_BITS;
+	}
 }
 
 /* Numbers of one word of the ring, from `from` to `to`, that have not come. */

@@ -10,11 +10,10 @@
 #ifndef NM_REPLAY_H
 #define NM_REPLAY_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <natmux/sa.h>
 
-enum { NM_REPLAY_WINDOW_MAX = 8192, NM_REPLAY_BITS = 64 /* of a word of the ring */ };
+enum { NM_REPLAY_WINDOW_MAX = NATMUX_REPLAY_MAX, NM_REPLAY_BITS = 64 /* of a word of the ring */ };
 
 struct nm_replay {
 	uint64_t top;   /* highest number committed; 0: none */
@@ -37,6 +36,15 @@ size_t nm_replay_bytes(uint32_t size);
 /* `top`: highest number seen, for a window that goes on elsewhere: all up to it counts as seen. */
 void nm_replay_init(
 	struct nm_replay *replay, uint32_t size, bool has_esn, uint64_t top, uint64_t *ring);
+
+/* The window as it is told to others. */
+void nm_replay_save(const struct nm_replay *replay, struct natmux_replay_state *state);
+
+/*
+ * Goes on where another window stopped: what either of them refuses is refused from now on, and so is
+ * what is too old for this one. The state is valid, its top within what the window's numbers can be.
+ */
+void nm_replay_join(struct nm_replay *replay, const struct natmux_replay_state *state);
 
 /* As nm_replay_leaving(), for any `sequence` above the top of a window. */
 uint64_t nm_replay_count_leaving(const struct nm_replay *replay, uint64_t sequence);

@@ -7,6 +7,7 @@
 #include <natmux/error.h>
 
 #include "base/export.h"
+#include "base/replay_state.h"
 #include "esp/selector.h"
 
 /* RFC 4303 2.1: 0 is never sent, 1 to 255 are reserved. */
@@ -36,7 +37,7 @@ static bool numbers_are_valid(const struct natmux_sa_config *config)
 	       config->dummy_seconds <= DUMMY_SECONDS_MAX &&
 	       config->replay_window <= NM_REPLAY_WINDOW_MAX &&
 	       (config->has_esn || config->sequence <= UINT32_MAX) &&
-	       (config->selectors_len == 0 || config->selectors);
+	       nm_replay_state_fits(config) && (config->selectors_len == 0 || config->selectors);
 }
 
 static bool family_is_valid(const struct natmux_addr *addr)
@@ -97,7 +98,10 @@ static int make_numbers(
 		if (!ring)
 			return NATMUX_ENOMEM;
 	}
-	nm_replay_init(&sa->replay, config->replay_window, config->has_esn, config->sequence, ring);
+	nm_replay_init(&sa->replay, config->replay_window, config->has_esn,
+		config->replay ? 0 : config->sequence, ring);
+	if (config->replay)
+		nm_replay_join(&sa->replay, config->replay);
 	return 0;
 }
 

@@ -81,6 +81,14 @@ NM_EXPORT size_t natmux_sa_sealed_len(const struct natmux_sa *single, size_t len
 	return len > UINT16_MAX ? 0 : nm_sa_sealed_len(single->sa, (uint32_t)len);
 }
 
+NM_EXPORT int natmux_sa_replay(const struct natmux_sa *single, struct natmux_replay_state *replay)
+{
+	if (single->sa->direction != NATMUX_SA_IN)
+		return NATMUX_EINVAL;
+	nm_replay_save(&single->sa->replay, replay);
+	return 0;
+}
+
 NM_EXPORT const struct natmux_sa_counters *natmux_sa_counters_of(const struct natmux_sa *single)
 {
 	return &single->sa->counters;

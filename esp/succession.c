@@ -52,21 +52,17 @@ static void take_sequence(struct nm_sa *sa, struct nm_sa *before)
 	sa->sequence->iv_base = before->sequence->iv_base;
 }
 
-/* The window itself where it fits, else all up to its top counts as seen. */
-static void take_window(struct nm_sa *sa, struct nm_sa *before)
+/* What either of the two has seen. Where ESN goes, numbers of 64 bits are all behind the last one. */
+static void take_window(struct nm_sa *sa, const struct nm_sa *before)
 {
-	struct nm_replay fresh = sa->replay;
-	uint64_t top = before->replay.top;
+	struct nm_replay *replay = &sa->replay;
+	struct natmux_replay_state seen;
 
-	if (top < fresh.top)
-		return;
-	if (fresh.size == before->replay.size && fresh.has_esn == before->replay.has_esn) {
-		sa->replay = before->replay;
-		before->replay = fresh;
-		return;
-	}
-	nm_replay_init(&sa->replay, fresh.size, fresh.has_esn,
-		fresh.has_esn ? top : at_most(top, UINT32_MAX), fresh.ring);
+	nm_replay_save(&before->replay, &seen);
+	if (!replay->has_esn && seen.top > UINT32_MAX)
+		nm_replay_init(replay, replay->size, false, UINT32_MAX, replay->ring);
+	else
+		nm_replay_join(replay, &seen);
 }
 
 void nm_sa_succeed(struct nm_sa *sa, struct nm_sa *before, struct natmux_addr *place)

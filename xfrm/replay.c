@@ -2,6 +2,7 @@
 /* The kernel's two forms of an anti-replay window (RFC 4303 3.4.3), read and written bit by bit. */
 #include <string.h>
 #include <natmux/error.h>
+#include "base/replay_state.h"
 #include "xfrm/state.h"
 
 enum { OLD_WINDOW_MAX = 32 };
@@ -71,6 +72,35 @@ void nm_xfrm_replay_mark(struct nm_xfrm_replay *replay, uint64_t n)
 	if (replay->is_ring)
 		bit = ring_bit(replay, bit);
 	replay->bitmap[bit / 32] |= UINT32_C(1) << bit % 32;
+}
+
+void nm_xfrm_replay_save(const struct nm_xfrm_replay *replay, struct natmux_replay_state *state)
+{
+	uint32_t bit = replay->is_ring && replay->window > 0 ? ring_bit(replay, 0) : 0;
+
+	*state = (struct natmux_replay_state){.top = replay->in, .window = replay->window};
+	nm_replay_state_mark(state, 0);
+	for (uint32_t i = 0; i < replay->window; i++) {
+		if (replay->bitmap[bit / 32] >> bit % 32 & 1)
+			nm_replay_state_mark(state, i);
+		/* Towards older numbers: up in the old form, down and around in a ring. */
+		if (!replay->is_ring)
+			bit++;
+		else
+			bit = bit > 0 ? bit - 1 : replay->window - 1;
+	}
+}
+
+void nm_xfrm_replay_join(struct nm_xfrm_replay *replay, const struct natmux_replay_state *state)
+{
+	uint64_t n;
+
+	if (state->top > replay->in)
+		advance(replay, state->top);
+	n = replay->in;
+	for (uint32_t i = 0; i < replay->window && n > 0; i++, n--)
+		if (nm_replay_state_refuses(state, n))
+			nm_xfrm_replay_mark(replay, n);
 }
 
 /*

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <natmux/error.h>
+#include "base/replay_state.h"
 #include "xfrm/kernel.h"
 #include "xfrm/suite.h"
 
@@ -63,6 +64,8 @@ static const char *find_invalid(const struct natmux_sa_config *config)
 		return "path: UDP encapsulation has two ports";
 	if (config->dscp < -1 || config->dscp > 63)
 		return "dscp: -1 to 63";
+	if (!nm_replay_state_fits(config))
+		return "replay: no window of an inbound SA with that sequence";
 	return NULL;
 }
 
@@ -104,7 +107,9 @@ static int set_replay(const struct natmux_sa_config *config, struct nm_xfrm_stat
 		return err;
 	if (!config->has_esn && config->sequence > UINT32_MAX)
 		return NATMUX_EINVAL;
-	if (is_in)
+	if (is_in && config->replay)
+		nm_xfrm_replay_join(&state->replay, config->replay);
+	else if (is_in)
 		nm_xfrm_replay_close(&state->replay, config->sequence);
 	else
 		state->replay.out = config->sequence;

@@ -148,6 +148,15 @@ void nm_xfrm_replay_mark(struct nm_xfrm_replay *replay, uint64_t n);
  */
 int nm_xfrm_replay_init(struct nm_xfrm_replay *replay, uint32_t window, bool has_esn);
 
+/* The window as it is told to others. The highest number counts as received, whatever the bitmap says. */
+void nm_xfrm_replay_save(const struct nm_xfrm_replay *replay, struct natmux_replay_state *state);
+
+/*
+ * Goes on where another window stopped: what either of them refuses is refused from now on, and so is
+ * what is too old for this one. The state is valid; without ESN its numbers have 32 bits.
+ */
+void nm_xfrm_replay_join(struct nm_xfrm_replay *replay, const struct natmux_replay_state *state);
+
 /* Counts all numbers up to `top` as received: what a window begins with whose past is not known. */
 void nm_xfrm_replay_close(struct nm_xfrm_replay *replay, uint64_t top);
 

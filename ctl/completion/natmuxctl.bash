@@ -57,13 +57,14 @@ _natmuxctl_sa() {
 	proto) words="tcp udp udplite sctp dccp icmp ipv6-icmp" ;;
 	limit) words="byte-soft byte-hard packet-soft packet-hard time-soft time-hard" ;;
 	spi | remote | local | reqid | src | dst | sport | dport | priority | replay-window | \
-		dscp | tfc-pad | dummy | mark | output-mark | if-id | offload | *-soft | *-hard)
+		dscp | tfc-pad | dummy | sequence | replay | mark | output-mark | if-id | offload | \
+		*-soft | *-hard)
 		return ;;
 	*)
 		case $command,$sub in
 		sa,add) words="dir spi suite key-file mode local remote reqid esn replay-window
 			roam limit df dscp ecn tfc-pad too-big dummy resync mark output-mark if-id
-			offload sel src dst proto sport dport" ;;
+			offload sequence replay sel src dst proto sport dport" ;;
 		sa,del | sa,flush) words="dir spi reqid remote" ;;
 		sa,list) words="dir spi reqid remote --verbose" ;;
 		sa,export) words="--wireshark --yes dir spi reqid remote" ;;

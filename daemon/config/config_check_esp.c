@@ -53,6 +53,9 @@ static int check_both(const struct nm_config *config, struct nm_config_report *r
 		return 0;
 	if (config->esp == NM_ESP_DAEMON)
 		problem = "esp = daemon";
+	/* A socket that has had both options goes on giving its ESP to XFRM in GRO. */
+	else if (config->kernel_plane.gro)
+		problem = "kernel-plane.gro = yes";
 	else if (config->user_plane.workers > 1)
 		problem = "more than one of user-plane.workers";
 	else if (strcmp(config->user_plane.tun, config->kernel_plane.tun) == 0)

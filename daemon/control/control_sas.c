@@ -14,6 +14,7 @@
 #include "daemon/control/control_item.h"
 #include "daemon/control/control_json.h"
 #include "daemon/control/control_kernel.h"
+#include "daemon/control/control_replay.h"
 #include "daemon/control/control_sa_filter.h"
 #include "daemon/config/key_file.h"
 #include "daemon/planes/sa_plane_move.h"
@@ -37,17 +38,44 @@ static int get_key(struct nm_control_call *call, enum natmux_suite suite,
 		natmux_suite_get(suite)->name);
 }
 
+/* Where the SA goes on, if it does. `replay` is what the order then points to. */
+static int get_numbers(struct nm_control_call *call, struct natmux_sa_config *config,
+	struct natmux_replay_state *replay)
+{
+	uint64_t last = config->has_esn ? INT64_MAX : UINT32_MAX;
+	const char *text = NULL;
+
+	if (nm_control_get_number(call, "sequence", 0, last, &config->sequence) < 0 ||
+		nm_control_get_text(call, "replay", &text) < 0)
+		return NATMUX_EINVAL;
+	if (!text)
+		return 0;
+	if (config->direction != NATMUX_SA_IN)
+		return nm_control_fail(
+			call, "bad-argument", "\"replay\" is a window: an outbound SA has none");
+	if (nm_control_replay_parse(text, config->sequence, replay) < 0)
+		return nm_control_fail(call, "bad-argument",
+			"\"replay\" is no window whose highest number is \"sequence\", such as "
+			"sa-list shows it");
+	config->replay = replay;
+	return 0;
+}
+
 static int add_sa(struct nm_control_call *call, const struct nm_sa_plane *plane,
 	const struct nm_config_sa *sa)
 {
 	const struct nm_config *config = nm_server_config(call->server);
+	struct natmux_replay_state replay;
 	uint8_t key[NATMUX_SUITE_KEY_MAX];
 	char why[NM_SA_PLANE_WHY];
 	struct nm_sa_order order;
-	int err = get_key(call, sa->suite, key);
+	int err;
 
+	nm_config_sa_order(sa, config->port, &order);
+	err = get_numbers(call, &order.config, &replay);
+	if (err == 0)
+		err = get_key(call, sa->suite, key);
 	if (err == 0) {
-		nm_config_sa_order(sa, config->port, &order);
 		order.config.key = key;
 		order.config.key_len = natmux_suite_key_len(sa->suite);
 		err = nm_sa_plane_add(plane, &order, why);
@@ -196,6 +224,15 @@ static json_t *selectors_json(const struct natmux_sa_info *info)
 	return list;
 }
 
+static json_t *replay_json(const struct natmux_sa_info *info)
+{
+	char text[NM_CONTROL_REPLAY_TEXT];
+
+	if (!info->replay)
+		return json_null();
+	return json_string(nm_control_replay_format(info->replay, text));
+}
+
 static json_t *counters_json(const struct natmux_sa_counters *counters)
 {
 	json_t *json = json_object(), *reorder = json_array();
@@ -248,7 +285,7 @@ static json_t *sa_json(
 	uint64_t age_ms = now_ms > info->added_ms ? now_ms - info->added_ms : 0;
 	json_t *json = json_pack(
 		"{s:o, s:s, s:s, s:s, s:o, s:I, s:s, s:s, s:o, s:o, s:o, s:b, s:I, s:s, s:s, "
-		"s:o, s:b, s:i, s:s, s:i, s:b, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:b, s:i, s:s, s:i, s:b, s:I, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"name", nm_json_text(sa ? sa->name : NULL), "plane", seen->plane, "direction",
 		nm_json_direction(info->direction), "mode", word_of("mode", (int)info->mode), "spi",
 		nm_json_spi(info->spi), "reqid", (json_int_t)info->reqid, "suite",
@@ -261,10 +298,11 @@ static json_t *sa_json(
 		(int)!info->no_ecn, "tfc_pad", (int)info->tfc_pad, "too_big",
 		word_of("too-big", (int)info->too_big), "dummy", (int)info->dummy_seconds, "resync",
 		(int)!info->no_resync, "path_mtu", (json_int_t)info->path_mtu, "dead",
-		(int)info->is_dead, "sequence", nm_json_count(info->sequence), "age_ms",
-		nm_json_count(age_ms), "used_ago_ms", ago(now_ms, info->used_ms), "soft",
-		lifetime_json(&info->soft), "hard", lifetime_json(&info->hard), "selectors",
-		selectors_json(info), "counters", counters_json(&info->counters));
+		(int)info->is_dead, "sequence", nm_json_count(info->sequence), "replay",
+		replay_json(info), "age_ms", nm_json_count(age_ms), "used_ago_ms",
+		ago(now_ms, info->used_ms), "soft", lifetime_json(&info->soft), "hard",
+		lifetime_json(&info->hard), "selectors", selectors_json(info), "counters",
+		counters_json(&info->counters));
 
 	add_kernel(json, seen->kernel);
 	return json;

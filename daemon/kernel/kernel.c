@@ -123,6 +123,7 @@ struct nm_sa_plane nm_kernel_sa_plane(struct nm_kernel *kernel)
 		.sa_check = nm_kernel_sa_check,
 		.sa_add = nm_kernel_sa_add,
 		.sa_delete = nm_kernel_sa_delete,
+		.sa_take = nm_kernel_sa_take,
 		.sas = nm_kernel_sas,
 		.hold_gates = hold_gates,
 		.policy_add = policy_add,

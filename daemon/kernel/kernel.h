@@ -76,9 +76,9 @@ int nm_kernel_find_path(const struct nm_kernel *kernel, const struct nm_sa_order
 void nm_kernel_look(
 	const struct nm_kernel *kernel, struct nm_kernel_sa *sa, const struct nm_xfrm_state *state);
 
-/* The SA as it was last seen. `key` may be NULL. kernel_state.c */
+/* The SA as it was last seen. `key` and `replay` (of an inbound one) may be NULL. kernel_state.c */
 void nm_kernel_show(const struct nm_kernel_sa *sa, const uint8_t *key, size_t key_len,
-	nm_sa_each *each, void *user);
+	const struct natmux_replay_state *replay, nm_sa_each *each, void *user);
 
 /* The SA is no more in the kernel; its policies look for another. */
 void nm_kernel_bury(struct nm_kernel *kernel, struct nm_kernel_sa *sa);

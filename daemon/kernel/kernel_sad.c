@@ -161,6 +161,7 @@ static int copy_order(struct nm_kernel_sa *sa, const struct nm_sa_order *order)
 	sa->order.config.selectors = selectors;
 	sa->order.config.key = NULL;
 	sa->order.config.key_len = 0;
+	sa->order.config.replay = NULL;
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 #include "xfrm/state.h"
 
 struct nm_kernel_sa {
-	struct nm_sa_order order; /* without the key; its selectors are the SA's own */
+	struct nm_sa_order order; /* without key and window; its selectors are the SA's own */
 	struct natmux_path path;  /* where it is now, our own address included */
 	struct nm_xfrm_state_id id;
 	uint64_t added_ms;

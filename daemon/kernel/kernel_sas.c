@@ -145,22 +145,25 @@ static bool has_key(const struct kept *kept, const struct natmux_sa_config *conf
 
 /* The same key goes on counting: no number is used or believed twice. */
 static void carry(
-	const struct kept *kept, enum natmux_sa_direction direction, struct nm_xfrm_state *state)
+	const struct kept *kept, const struct natmux_sa_config *config, struct nm_xfrm_state *state)
 {
+	/* Where ESN goes, numbers of 64 bits are all behind the last one. */
+	uint64_t last = config->has_esn ? UINT64_MAX : UINT32_MAX;
 	const struct nm_xfrm_replay *before = &kept->state.replay;
 	struct nm_xfrm_replay *replay = &state->replay;
+	struct natmux_replay_state seen;
 
 	/* Limits are limits of the key. */
 	state->usage = kept->state.usage;
 	state->keeps_usage = true;
-	if (direction == NATMUX_SA_OUT) {
+	if (config->direction == NATMUX_SA_OUT) {
 		if (replay->out < before->out)
-			replay->out = before->out;
-	} else if (replay->window == before->window && replay->is_ring == before->is_ring &&
-		   replay->words == before->words) {
-		*replay = *before;
-	} else if (replay->in < before->in) {
-		nm_xfrm_replay_close(replay, before->in);
+			replay->out = before->out < last ? before->out : last;
+	} else if (before->in > last) {
+		nm_xfrm_replay_close(replay, last);
+	} else {
+		nm_xfrm_replay_save(before, &seen);
+		nm_xfrm_replay_join(replay, &seen);
 	}
 }
 
@@ -173,7 +176,7 @@ static int replace(struct nm_kernel *kernel, const struct nm_sa_order *order, st
 	if (delete_state(kernel, &id, old, &answer) < 0 && answer.error != NATMUX_ENOTFOUND)
 		return explain(&answer, why);
 	if (has_key(old, &order->config))
-		carry(old, order->config.direction, state);
+		carry(old, &order->config, state);
 	if (write_state(kernel, state, &answer) == 0)
 		return 0;
 	explain(&answer, why);
@@ -338,24 +341,50 @@ int nm_kernel_sa_add(void *self, const struct nm_sa_order *order, char why[stati
 	return note(kernel, order, &coming.path, &state, before);
 }
 
+/* `kept` may be NULL. What the kernel keeps stays listed: it goes on sealing and opening. */
+static int take_out(struct nm_kernel *kernel, struct nm_kernel_sa *sa, struct kept *kept)
+{
+	struct nm_xfrm_answer answer;
+
+	if (!sa->is_dead && delete_state(kernel, &sa->id, kept, &answer) < 0 &&
+		answer.error != NATMUX_ENOTFOUND) {
+		nm_log(&kernel->config.log, NATMUX_LOG_ERROR,
+			"SA 0x%08" PRIx32 " cannot be deleted: %s", sa->order.config.spi,
+			answer.text);
+		return answer.error;
+	}
+	forget(kernel, sa);
+	return 0;
+}
+
 int nm_kernel_sa_delete(void *self, enum natmux_sa_direction direction, uint32_t spi,
 	const struct natmux_addr *remote)
 {
 	struct nm_kernel *kernel = self;
 	struct nm_kernel_sa *sa = nm_kernel_sad_find(&kernel->sad, direction, spi, remote);
-	struct nm_xfrm_answer answer;
+
+	return sa ? take_out(kernel, sa, NULL) : NATMUX_ENOTFOUND;
+}
+
+/* Asked before, for what it tells as it goes may be lost. */
+int nm_kernel_sa_take(void *self, enum natmux_sa_direction direction, uint32_t spi,
+	const struct natmux_addr *remote, struct natmux_replay_state *last)
+{
+	struct nm_kernel *kernel = self;
+	struct nm_kernel_sa *sa = nm_kernel_sad_find(&kernel->sad, direction, spi, remote);
+	struct kept kept;
+	int err;
 
 	if (!sa)
 		return NATMUX_ENOTFOUND;
-	/* What the kernel keeps stays listed: it goes on sealing and opening. */
-	if (!sa->is_dead && delete_state(kernel, &sa->id, NULL, &answer) < 0 &&
-		answer.error != NATMUX_ENOTFOUND) {
-		nm_log(&kernel->config.log, NATMUX_LOG_ERROR,
-			"SA 0x%08" PRIx32 " cannot be deleted: %s", spi, answer.text);
-		return answer.error;
-	}
-	forget(kernel, sa);
-	return 0;
+	get_state(kernel, &sa->id, &kept);
+	err = take_out(kernel, sa, &kept);
+	if (err == 0 && kept.is_there && direction == NATMUX_SA_IN)
+		nm_xfrm_replay_save(&kept.state.replay, last);
+	else if (err == 0 && kept.is_there)
+		*last = (struct natmux_replay_state){.top = kept.state.replay.out};
+	sodium_memzero(&kept, sizeof(kept));
+	return err;
 }
 
 struct walk {
@@ -369,16 +398,18 @@ static void show_state(void *user, const struct nm_xfrm_state *state)
 	const struct walk *walk = user;
 	const struct nm_xfrm_state_id id = nm_xfrm_state_id_of(state);
 	struct nm_kernel_sa *sa = nm_kernel_sad_find_id(&walk->kernel->sad, &id);
+	struct natmux_replay_state replay;
 	uint8_t key[NATMUX_SUITE_KEY_MAX];
 	size_t len = 0;
 
 	if (!sa || sa->is_dead)
 		return;
+	nm_xfrm_replay_save(&state->replay, &replay);
 	sa->is_listed = true;
 	nm_kernel_look(walk->kernel, sa, state);
 	if (walk->kernel->config.exports_keys && !nm_xfrm_key_is_hidden(state))
 		len = nm_xfrm_key_join(state, key);
-	nm_kernel_show(sa, len > 0 ? key : NULL, len, walk->each, walk->user);
+	nm_kernel_show(sa, len > 0 ? key : NULL, len, &replay, walk->each, walk->user);
 	sodium_memzero(key, sizeof(key));
 }
 
@@ -397,5 +428,5 @@ void nm_kernel_sas(void *self, nm_sa_each *each, void *user)
 		&listener, &answer);
 	for (uint32_t i = 0; i < kernel->sad.len; i++)
 		if (!kernel->sad.sas[i]->is_listed)
-			nm_kernel_show(kernel->sad.sas[i], NULL, 0, each, user);
+			nm_kernel_show(kernel->sad.sas[i], NULL, 0, NULL, each, user);
 }

@@ -141,7 +141,7 @@ void nm_kernel_look(
 }
 
 void nm_kernel_show(const struct nm_kernel_sa *sa, const uint8_t *key, size_t key_len,
-	nm_sa_each *each, void *user)
+	const struct natmux_replay_state *replay, nm_sa_each *each, void *user)
 {
 	const struct natmux_sa_config *config = &sa->order.config;
 	const struct natmux_sa_info info = {
@@ -156,6 +156,7 @@ void nm_kernel_show(const struct nm_kernel_sa *sa, const uint8_t *key, size_t ke
 		.is_dead = sa->is_dead,
 		.replay_window = config->replay_window,
 		.sequence = sa->sequence,
+		.replay = config->direction == NATMUX_SA_IN ? replay : NULL,
 		.added_ms = sa->added_ms,
 		.used_ms = sa->used_ms,
 		.soft = config->soft,

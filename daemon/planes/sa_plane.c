@@ -33,6 +33,14 @@ int nm_sa_plane_delete(const struct nm_sa_plane *plane, enum natmux_sa_direction
 	return plane->ops->sa_delete(plane->self, direction, spi, remote);
 }
 
+int nm_sa_plane_take(const struct nm_sa_plane *plane, enum natmux_sa_direction direction,
+	uint32_t spi, const struct natmux_addr *remote, struct natmux_replay_state *last)
+{
+	if (!plane->ops->sa_take)
+		return nm_sa_plane_delete(plane, direction, spi, remote);
+	return plane->ops->sa_take(plane->self, direction, spi, remote, last);
+}
+
 void nm_sa_plane_each(const struct nm_sa_plane *plane, nm_sa_each *each, void *user)
 {
 	plane->ops->sas(plane->self, each, user);

@@ -67,6 +67,13 @@ struct nm_sa_plane_ops {
 	/* NATMUX_ENOTFOUND; others when it is still there. `remote`: natmux_esp_sa_delete() */
 	int (*sa_delete)(void *self, enum natmux_sa_direction direction, uint32_t spi,
 		const struct natmux_addr *remote);
+	/*
+	 * As sa_delete, and `last` becomes what it ended with: what it had seen or, outbound, in `top`
+	 * the last number used; left alone where there is nothing to be known. NULL: nothing can have
+	 * happened to an SA since it was shown or added last in the same turn of the loop.
+	 */
+	int (*sa_take)(void *self, enum natmux_sa_direction direction, uint32_t spi,
+		const struct natmux_addr *remote, struct natmux_replay_state *last);
 	void (*sas)(void *self, nm_sa_each *each, void *user);
 	/*
 	 * SAs go before others come: what they alone let in stays shut to packets in the clear until
@@ -108,6 +115,8 @@ int nm_sa_plane_add(const struct nm_sa_plane *plane, const struct nm_sa_order *o
 	char why[static NM_SA_PLANE_WHY]);
 int nm_sa_plane_delete(const struct nm_sa_plane *plane, enum natmux_sa_direction direction,
 	uint32_t spi, const struct natmux_addr *remote);
+int nm_sa_plane_take(const struct nm_sa_plane *plane, enum natmux_sa_direction direction,
+	uint32_t spi, const struct natmux_addr *remote, struct natmux_replay_state *last);
 void nm_sa_plane_each(const struct nm_sa_plane *plane, nm_sa_each *each, void *user);
 int nm_sa_plane_policy_add(const struct nm_sa_plane *plane, const struct nm_policy_order *order,
 	char why[static NM_SA_PLANE_WHY]);

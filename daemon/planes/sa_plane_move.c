@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * First all is read, then all is added to the new plane, SAs before the policies that send through
- * them, then all is taken from the old one. Keys are in locked memory in between.
+ * First ESP goes to the new plane, then all is read, then all is added there, SAs before the policies
+ * that send through them, then all is taken from the old one. Keys are in locked memory in between.
+ *
+ * Each plane may have worked on meanwhile: packets that were under way in the old one, and what came
+ * to the new one before something was refused. So whoever gives an SA up is asked for its last
+ * numbers, and whoever keeps it is told.
  */
 #include "daemon/planes/sa_plane_move.h"
 
@@ -21,6 +25,7 @@ struct luggage {
 	struct nm_sa_order order; /* its pointers lead into this struct */
 	struct natmux_selector selectors[SELECTORS_MAX];
 	uint8_t key[NATMUX_SUITE_KEY_MAX];
+	struct natmux_replay_state *replay; /* no secret; NULL: OUT, or not known */
 	/* Its identity in the old plane. */
 	struct natmux_addr added_remote;
 	bool is_added;
@@ -28,6 +33,7 @@ struct luggage {
 
 struct removal {
 	const struct nm_sa_plane *from, *to;
+	const struct nm_sa_plane_turn *turn;
 	uint64_t now_ms;
 	struct nm_secret_pool *pool;
 	struct luggage *first, **last;
@@ -56,6 +62,21 @@ static struct natmux_lifetime rest_of(
 		.packets = rest(limit->packets, info->counters.packets),
 		.seconds = (uint32_t)rest(limit->seconds, age_ms / 1000),
 	};
+}
+
+/* False: no memory. */
+static bool fill_replay(struct luggage *luggage, const struct natmux_sa_info *info)
+{
+	if (!info->replay)
+		return true;
+	luggage->replay = malloc(sizeof(*luggage->replay));
+	if (!luggage->replay)
+		return false;
+	*luggage->replay = *info->replay;
+	luggage->order.config.replay = luggage->replay;
+	/* They may have been written down one after the other. */
+	luggage->order.config.sequence = info->replay->top;
+	return true;
 }
 
 static void fill(struct luggage *luggage, const struct nm_sa_seen *sa, uint64_t now_ms)
@@ -137,6 +158,8 @@ static void pack(void *user, const struct nm_sa_seen *sa)
 	fill(luggage, sa, removal->now_ms);
 	*removal->last = luggage;
 	removal->last = &luggage->next;
+	if (!fill_replay(luggage, sa->info))
+		removal->err = NATMUX_ENOMEM;
 }
 
 static void pack_policy(void *user, const struct nm_policy_order *policy)
@@ -184,6 +207,44 @@ static int add_all(struct removal *removal)
 	return 0;
 }
 
+/* What the SA was given to go on with. */
+static struct natmux_replay_state given_to(const struct luggage *sa)
+{
+	if (sa->replay)
+		return *sa->replay;
+	return (struct natmux_replay_state){.top = sa->order.config.sequence};
+}
+
+/* Whether there is more in what the SA ended with. */
+static bool has_changed(const struct natmux_replay_state *given,
+	const struct natmux_replay_state *last, enum natmux_sa_direction direction)
+{
+	if (direction == NATMUX_SA_OUT)
+		return last->top > given->top;
+	return last->top != given->top || last->window != given->window ||
+	       memcmp(last->seen, given->seen, sizeof(last->seen)) != 0;
+}
+
+/*
+ * The SA that stays takes over what the one that went has used or seen: added again, with one key, it
+ * has what either of them had. One that cannot be told must not go on.
+ */
+static void tell(struct removal *removal, const struct nm_sa_plane *plane,
+	const struct natmux_addr *remote, const struct luggage *sa,
+	const struct natmux_replay_state *last)
+{
+	struct nm_sa_order order = sa->order;
+	char why[NM_SA_PLANE_WHY];
+
+	order.config.path.remote = *remote;
+	order.config.sequence = last->top;
+	order.config.replay = order.config.direction == NATMUX_SA_IN ? last : NULL;
+	if (nm_sa_plane_add(plane, &order, why) == 0)
+		return;
+	nm_sa_plane_delete(plane, order.config.direction, order.config.spi, remote);
+	removal->moved.lost++;
+}
+
 static void undo(struct removal *removal)
 {
 	char ignored[NM_SA_PLANE_WHY];
@@ -191,10 +252,17 @@ static void undo(struct removal *removal)
 	while (removal->policies_added > 0)
 		nm_sa_plane_policy_delete(
 			removal->to, &removal->policies[--removal->policies_added], ignored);
-	for (struct luggage *sa = removal->first; sa; sa = sa->next)
-		if (sa->is_added)
-			nm_sa_plane_delete(removal->to, sa->order.config.direction,
-				sa->order.config.spi, &sa->order.config.path.remote);
+	for (struct luggage *sa = removal->first; sa; sa = sa->next) {
+		const struct natmux_sa_config *config = &sa->order.config;
+		struct natmux_replay_state given = given_to(sa), last = given;
+
+		if (!sa->is_added)
+			continue;
+		nm_sa_plane_take(
+			removal->to, config->direction, config->spi, &config->path.remote, &last);
+		if (has_changed(&given, &last, config->direction))
+			tell(removal, removal->from, &sa->added_remote, sa, &last);
+	}
 }
 
 /* Policies first: what is sent goes through the new plane from here on. */
@@ -204,9 +272,16 @@ static void delete_old(struct removal *removal)
 
 	for (size_t i = 0; i < removal->policies_len; i++)
 		nm_sa_plane_policy_delete(removal->from, &removal->policies[i], ignored);
-	for (struct luggage *sa = removal->first; sa; sa = sa->next)
-		nm_sa_plane_delete(removal->from, sa->order.config.direction, sa->order.config.spi,
-			&sa->added_remote);
+	for (struct luggage *sa = removal->first; sa; sa = sa->next) {
+		const struct natmux_sa_config *config = &sa->order.config;
+		struct natmux_replay_state given = given_to(sa), last = given;
+
+		nm_sa_plane_take(
+			removal->from, config->direction, config->spi, &sa->added_remote, &last);
+		/* Outbound: in spite of the margin. */
+		if (has_changed(&given, &last, config->direction))
+			tell(removal, removal->to, &config->path.remote, sa, &last);
+	}
 }
 
 static void unpack(struct removal *removal)
@@ -215,41 +290,67 @@ static void unpack(struct removal *removal)
 		struct luggage *sa = removal->first;
 
 		removal->first = sa->next;
+		free(sa->replay);
 		nm_secret_give(removal->pool, sa);
 	}
 	nm_secret_pool_free(removal->pool);
 	free(removal->policies);
 }
 
-int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to, uint64_t now_ms,
-	struct nm_sa_plane_moved *moved, char why[static NM_SA_PLANE_WHY])
+static int turn(struct removal *removal, bool is_new)
+{
+	if (!removal->turn)
+		return 0;
+	return removal->turn->turn(removal->turn->user, is_new, removal->why);
+}
+
+static int move(struct removal *removal)
+{
+	nm_sa_plane_each(removal->from, pack, removal);
+	if (removal->err == 0)
+		nm_sa_plane_policies(removal->from, pack_policy, removal);
+	return removal->err < 0 ? removal->err : add_all(removal);
+}
+
+static void turn_back(struct removal *removal)
+{
+	char why[NM_SA_PLANE_WHY];
+
+	/* What failed first is what is told. */
+	memcpy(why, removal->why, sizeof(why));
+	turn(removal, false);
+	memcpy(removal->why, why, sizeof(why));
+	undo(removal);
+}
+
+int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to,
+	const struct nm_sa_plane_turn *turn_esp, uint64_t now_ms, struct nm_sa_plane_moved *moved,
+	char why[static NM_SA_PLANE_WHY])
 {
 	struct removal removal = {.from = from,
 		.to = to,
+		.turn = turn_esp,
 		.now_ms = now_ms,
 		.pool = nm_secret_pool_new(sizeof(struct luggage))};
-	int err;
+	int err = NATMUX_ENOMEM;
 
 	removal.last = &removal.first;
 	removal.why = why;
 	*why = '\0';
-	if (!removal.pool)
-		removal.err = NATMUX_ENOMEM;
-	else
-		nm_sa_plane_each(from, pack, &removal);
-	if (removal.err == 0)
-		nm_sa_plane_policies(from, pack_policy, &removal);
-	err = removal.err;
+	if (removal.pool)
+		err = turn(&removal, true);
 	if (err == 0) {
-		err = add_all(&removal);
+		err = move(&removal);
 		if (err < 0)
-			undo(&removal);
+			turn_back(&removal);
 		else
 			delete_old(&removal);
 	}
 	if (err == 0)
 		*moved = removal.moved;
-	else if (!*why)
+	else
+		moved->lost = removal.moved.lost;
+	if (err < 0 && !*why)
 		snprintf(why, NM_SA_PLANE_WHY, "%s", natmux_strerror(err));
 	unpack(&removal);
 	return err;

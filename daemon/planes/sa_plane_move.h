@@ -14,16 +14,28 @@ enum { NM_SA_PLANE_MOVE_MARGIN = 1 << 16 };
 /* How many went. */
 struct nm_sa_plane_moved {
 	uint32_t sas, policies;
+	/*
+	 * SAs that are in no plane any more: the one was not told what the other had done, for want of
+	 * memory. Set in failure, too.
+	 */
+	uint32_t lost;
+};
+
+/* Gives received ESP to the new plane, or back. Afterwards the other one gets no more of it. */
+struct nm_sa_plane_turn {
+	int (*turn)(void *user, bool is_new, char why[static NM_SA_PLANE_WHY]);
+	void *user;
 };
 
 /*
- * Moves all SAs that live, with where their peers are, their numbers and what is left of their
- * limits, and all policies; all or nothing. Inbound, what the old plane has seen counts as seen by
- * the new one, and so does what was still on its way with a lower number. NATMUX_EINVAL: `from` does
- * not show keys; NATMUX_EFULL: an SA has fewer numbers left than the margin, or `to` no room; what
- * `to` says. `why` says which SA and why.
+ * Moves all SAs that live, with where their peers are, their numbers, their windows and what is left
+ * of their limits, and all policies; all or nothing. No packet is accepted by both planes: what one
+ * of them has seen is refused by the other, whatever came while they changed. `turn` may be NULL.
+ * NATMUX_EINVAL: `from` does not show keys, or an SA has fewer numbers left than the margin; what
+ * `turn` and `to` say. `why` says which SA and why.
  */
-int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to, uint64_t now_ms,
-	struct nm_sa_plane_moved *moved, char why[static NM_SA_PLANE_WHY]);
+int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *to,
+	const struct nm_sa_plane_turn *turn, uint64_t now_ms, struct nm_sa_plane_moved *moved,
+	char why[static NM_SA_PLANE_WHY]);
 
 #endif

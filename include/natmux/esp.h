@@ -163,7 +163,8 @@ struct natmux_sa_info {
 	struct natmux_path path;
 	bool has_esn, is_dead;
 	uint32_t replay_window;
-	uint64_t sequence; /* highest number seen, or last number used */
+	uint64_t sequence;                        /* highest number seen, or last number used */
+	const struct natmux_replay_state *replay; /* IN; NULL: OUT, or not known */
 	uint64_t added_ms, used_ms;
 	struct natmux_lifetime soft, hard;
 	struct natmux_sa_counters counters;

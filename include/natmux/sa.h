@@ -68,6 +68,20 @@ struct natmux_selector {
 	struct natmux_ports source_ports, destination_ports;
 };
 
+/*
+ * What an inbound SA has seen of the numbers up to the highest (RFC 4303 3.4.3), for one that goes on
+ * elsewhere. Number top - i has bit i % 64 of seen[i / 64], for i below `window`; what lies farther
+ * behind counts as seen. Bits of numbers that are none (below 1) are 0, and so are those from `window`
+ * on; the bit of `top` itself is set.
+ */
+enum { NATMUX_REPLAY_MAX = 8192 };
+
+struct natmux_replay_state {
+	uint64_t top;    /* the highest; 0: none has come yet */
+	uint32_t window; /* packets, to NATMUX_REPLAY_MAX; 0: all up to `top` counts as seen */
+	uint64_t seen[NATMUX_REPLAY_MAX / 64];
+};
+
 /* Start from natmux_sa_config_init(), which sets `size` and the defaults given here. */
 struct natmux_sa_config {
 	size_t size;
@@ -78,7 +92,7 @@ struct natmux_sa_config {
 	const uint8_t *key; /* natmux_suite_key_len() octets; copied into locked memory */
 	size_t key_len;
 	bool has_esn;           /* false: 64-bit sequence numbers */
-	uint32_t replay_window; /* 1024 packets; 0: no anti-replay; to 8192. IN */
+	uint32_t replay_window; /* 1024 packets; 0: no anti-replay; to NATMUX_REPLAY_MAX. IN */
 	/*
 	 * OUT: where packets go. IN: where they are expected to come from; `remote` of family 0: from
 	 * anywhere. Transport mode: the peers' addresses are those of the inner packets too.
@@ -89,6 +103,11 @@ struct natmux_sa_config {
 	uint32_t reqid; /* ties policies and both directions together; 0: none */
 	struct natmux_lifetime soft, hard;
 	uint64_t sequence; /* 0: last number used (OUT) or seen (IN): a moved SA goes on */
+	/*
+	 * IN: NULL: all up to `sequence` counts as seen. Or which of it has been, `sequence` being its
+	 * top: what has not come yet and lies within both windows may still come. Copied.
+	 */
+	const struct natmux_replay_state *replay;
 	/* Of outer headers; their TTL and hop limit are the system's. */
 	enum natmux_df df;           /* COPY. OUT */
 	int16_t dscp;                /* -1: copied from the inner packet; else 0 to 63 */
@@ -133,8 +152,8 @@ enum { NATMUX_REORDER_BUCKETS = 14 };
 struct natmux_sa_counters {
 	uint64_t packets, bytes; /* delivered or sent; octets of inner packets */
 	/*
-	 * IN: numbers that left the window without having come, from number 1 on, or from
-	 * config's `sequence`. What is missing inside the window may still come and is not among
+	 * IN: numbers that left the window without having come, from number 1 on, or of those that
+	 * config's `sequence` and `replay` say are still to come. What is missing inside the window may still come and is not among
 	 * them; what comes after it has left is `late` and stays lost. Never goes down. 0 with
 	 * replay_window 0: nobody knows then what has come.
 	 */
@@ -199,6 +218,12 @@ size_t natmux_sa_seal(struct natmux_sa *sa, struct natmux_esp_packet *packets, s
  * before, or too old), NATMUX_EAUTH, NATMUX_EMALFORMED (padding). Returns how many were opened.
  */
 size_t natmux_sa_open(struct natmux_sa *sa, struct natmux_esp_packet *packets, size_t n);
+
+/*
+ * What the SA has seen, for another one to go on with (config's `sequence` and `replay`): this one has
+ * to open nothing more then, or a packet could be accepted twice. NATMUX_EINVAL: it is outbound.
+ */
+int natmux_sa_replay(const struct natmux_sa *sa, struct natmux_replay_state *replay);
 
 /* Live counters. */
 const struct natmux_sa_counters *natmux_sa_counters_of(const struct natmux_sa *sa);

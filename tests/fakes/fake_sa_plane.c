@@ -59,6 +59,7 @@ static int sa_add(void *self, const struct nm_sa_order *order, char why[static N
 	*place = *order;
 	if (order->config.key)
 		memcpy(fake->keys[place - fake->sas], order->config.key, order->config.key_len);
+	place->config.replay = NULL; /* borrowed for the call */
 	place->config.selectors = fake->selectors[place - fake->sas];
 	for (size_t i = 0; i < order->config.selectors_len; i++)
 		fake->selectors[place - fake->sas][i] = order->config.selectors[i];
@@ -75,6 +76,17 @@ static int sa_delete(void *self, enum natmux_sa_direction direction, uint32_t sp
 		return NATMUX_ENOTFOUND;
 	*place = fake->sas[--fake->sas_len];
 	return 0;
+}
+
+static int sa_take(void *self, enum natmux_sa_direction direction, uint32_t spi,
+	const struct natmux_addr *remote, struct natmux_replay_state *last)
+{
+	const struct fake_sa_plane *fake = self;
+	int err = sa_delete(self, direction, spi, remote);
+
+	if (err == 0)
+		*last = *fake->last;
+	return err;
 }
 
 static void sas(void *self, nm_sa_each *each, void *user)
@@ -200,11 +212,13 @@ struct nm_sa_plane fake_sa_plane(struct fake_sa_plane *fake)
 		.set_keepalive = set_keepalive,
 	};
 
-	static struct nm_sa_plane_ops with_replace;
+	static struct nm_sa_plane_ops with_more[2][2];
+	struct nm_sa_plane_ops *these = &with_more[fake->can_replace][fake->last != NULL];
 
-	if (!fake->can_replace)
-		return (struct nm_sa_plane){&ops, fake};
-	with_replace = ops;
-	with_replace.policy_replace = policy_replace;
-	return (struct nm_sa_plane){&with_replace, fake};
+	*these = ops;
+	if (fake->can_replace)
+		these->policy_replace = policy_replace;
+	if (fake->last)
+		these->sa_take = sa_take;
+	return (struct nm_sa_plane){these, fake};
 }

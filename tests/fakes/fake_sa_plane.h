@@ -16,8 +16,9 @@ struct fake_sa_plane {
 	struct natmux_sa_counters counters; /* of each */
 	struct nm_policy_order policies[FAKE_SA_PLANE_MAX];
 	size_t policies_len;
-	unsigned int policies_deleted; /* calls that did */
-	bool can_replace;              /* policies in their place */
+	unsigned int policies_deleted;          /* calls that did */
+	bool can_replace;                       /* policies in their place */
+	const struct natmux_replay_state *last; /* what an SA ends with; NULL: no sa_take */
 	uint32_t keepalive_ms;
 	unsigned int calls;   /* so far, those that fail too */
 	unsigned int fail_at; /* this call of sa_check, sa_add or policy_add fails; 0: none */

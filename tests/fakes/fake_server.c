@@ -293,7 +293,7 @@ int nm_server_move_sas(struct nm_server *server, const char *plane, struct nm_sa
 		snprintf(why, size, "there is one plane");
 		return NATMUX_EINVAL;
 	}
-	return nm_sa_plane_move(&fake->sa_plane, to, fake->now_ms, moved, why);
+	return nm_sa_plane_move(&fake->sa_plane, to, NULL, fake->now_ms, moved, why);
 }
 
 /* daemon/kernel/kernel_plane.h */

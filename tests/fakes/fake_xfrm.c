@@ -412,6 +412,20 @@ bool fake_xfrm_find(const struct fake_xfrm *kernel, const char *destination, uin
 	return find_by(kernel, destination, spi, state) != NULL;
 }
 
+bool fake_xfrm_receive(struct fake_xfrm *kernel, const char *destination, uint32_t spi, uint64_t n)
+{
+	struct nm_xfrm_state state;
+	const struct fake_xfrm_state *found = find_by(kernel, destination, spi, &state);
+	struct nm_xfrm_message before; /* whose names and key the state borrows */
+
+	if (!found || nm_xfrm_replay_is_seen(&state.replay, n))
+		return false;
+	before = found->message;
+	(void)nm_xfrm_state_decode(header_of(&before), &state);
+	nm_xfrm_replay_mark(&state.replay, n);
+	return nm_xfrm_state_add(&state, &kernel->states[found - kernel->states].message) > 0;
+}
+
 bool fake_xfrm_keeps_usage(const struct fake_xfrm *kernel, const char *destination, uint32_t spi)
 {
 	struct nm_xfrm_attributes attributes;

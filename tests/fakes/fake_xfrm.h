@@ -58,6 +58,9 @@ void fake_xfrm_tell(struct fake_xfrm *kernel, const void *message);
 bool fake_xfrm_find(const struct fake_xfrm *kernel, const char *destination, uint32_t spi,
 	struct nm_xfrm_state *state);
 
+/* A packet of that number comes to the state: whether it is accepted; then it counts as seen. */
+bool fake_xfrm_receive(struct fake_xfrm *kernel, const char *destination, uint32_t spi, uint64_t n);
+
 /* Whether that state was added as one that goes on counting where another one stopped. */
 bool fake_xfrm_keeps_usage(const struct fake_xfrm *kernel, const char *destination, uint32_t spi);
 

@@ -115,6 +115,76 @@ static void test_what_comes_to_nothing(void **state)
 	natmux_sa_free(NULL);
 }
 
+/* One SA opens some of what was sent, another the rest, and neither what the other has opened. */
+static void test_window_goes_on(void **state)
+{
+	struct natmux_sa_config config = config_of(NATMUX_SUITE_AES256GCM16, NATMUX_SA_IN);
+	struct natmux_sa *out = make(NATMUX_SUITE_AES256GCM16, NATMUX_SA_OUT);
+	struct natmux_sa *in = make(NATMUX_SUITE_AES256GCM16, NATMUX_SA_IN), *next;
+	struct natmux_replay_state replay = {.top = 77};
+	struct natmux_esp_packet again[MANY];
+	static uint8_t copies[MANY][ROOM];
+
+	(void)state;
+	make_packets(out);
+	assert_int_equal(natmux_sa_seal(out, packets, MANY), MANY);
+	memcpy(again, packets, sizeof(again));
+	memcpy(copies, memory, sizeof(copies));
+	assert_int_equal(natmux_sa_replay(out, &replay), NATMUX_EINVAL);
+	assert_int_equal(replay.top, 77);
+	for (size_t i = 0; i < 100; i += 2)
+		assert_int_equal(natmux_sa_open(in, &packets[i], 1), 1);
+	assert_int_equal(natmux_sa_replay(in, &replay), 0);
+	assert_int_equal(replay.top, 99);
+	assert_int_equal(replay.window, 1024);
+	natmux_sa_free(in);
+	config.sequence = replay.top;
+	config.replay = &replay;
+	assert_int_equal(natmux_sa_new(&config, &randomness, &next), 0);
+	memset(&replay, 0, sizeof(replay)); /* it was copied */
+	memcpy(memory, copies, sizeof(copies));
+	for (size_t i = 0; i < MANY; i++) {
+		bool is_new = i >= 100 || i % 2 == 1;
+
+		assert_int_equal(natmux_sa_open(next, &again[i], 1), is_new);
+		if (!is_new)
+			assert_int_equal(again[i].error, NATMUX_EEXISTS);
+	}
+	natmux_sa_free(next);
+	natmux_sa_free(out);
+}
+
+static void test_windows_that_are_none(void **state)
+{
+	const struct {
+		enum natmux_sa_direction direction;
+		uint64_t sequence;
+		struct natmux_replay_state replay;
+	} cases[] = {
+		{NATMUX_SA_IN, 8, {.top = 9, .window = 64, .seen = {1}}},
+		{NATMUX_SA_IN, 0, {.top = 9, .window = 64, .seen = {1}}},
+		{NATMUX_SA_IN, 9, {.top = 9, .window = 64, .seen = {2}}},
+		{NATMUX_SA_IN, 9, {.top = 9, .window = 64, .seen = {0x201}}},
+		{NATMUX_SA_IN, 9, {.top = 9, .window = 9000, .seen = {1}}},
+		{NATMUX_SA_IN, UINT64_C(1) << 32,
+			{.top = UINT64_C(1) << 32, .window = 64, .seen = {1}}}, /* no ESN */
+		{NATMUX_SA_OUT, 9, {.top = 9, .window = 64, .seen = {1}}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct natmux_sa_config config =
+			config_of(NATMUX_SUITE_AES256GCM16, cases[i].direction);
+		struct natmux_sa *sa = NULL;
+
+		config.sequence = cases[i].sequence;
+		config.replay = &cases[i].replay;
+		if (natmux_sa_new(&config, &randomness, &sa) != NATMUX_EINVAL)
+			fail_msg("case %zu", i);
+		assert_null(sa);
+	}
+}
+
 /* All of a vector or nothing, when its numbers would not do for all (RFC 4303 3.3.3). */
 static void test_numbers_end(void **state)
 {
@@ -239,6 +309,8 @@ int main(void)
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_round_trip_of_every_suite),
 		cmocka_unit_test(test_what_comes_to_nothing),
+		cmocka_unit_test(test_window_goes_on),
+		cmocka_unit_test(test_windows_that_are_none),
 		cmocka_unit_test(test_numbers_end),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_ivs_begin_anywhere),

@@ -232,6 +232,48 @@ static void test_window_goes_on(void **state)
 	assert_int_equal(delivered, 3);
 }
 
+/* What is missing in a window is still missing in one of another size, if that reaches so far. */
+static void test_gaps_go_on(void **state)
+{
+	static const uint32_t windows[] = {1024, 64, 8192, 65};
+	struct natmux_sa_config out = make_config(NATMUX_SA_OUT, key_a);
+	struct natmux_sa_config in = make_config(NATMUX_SA_IN, key_a);
+	uint8_t kept[5][256];
+	size_t len = 0;
+
+	(void)state;
+	add(&out);
+	add(&in);
+	for (size_t i = 0; i < 5; i++) {
+		send_one();
+		len = wire_len;
+		memcpy(kept[i], wire, len);
+	}
+	receive(kept[4], len, 2);
+	for (size_t i = 0; i < 4; i++) {
+		in.replay_window = windows[i];
+		add(&in);
+		receive(kept[i], len, 2);
+		assert_int_equal(delivered, i + 2);
+		receive(kept[i], len, 2);
+		receive(kept[4], len, 2);
+		assert_int_equal(delivered, i + 2);
+	}
+	/* Narrower, and back: what it was too narrow for is gone for good. */
+	for (size_t i = 0; i < 40; i++) {
+		send_one();
+		if (i == 0)
+			memcpy(kept[0], wire, len);
+	}
+	receive(wire, len, 2);
+	in.replay_window = 32;
+	add(&in);
+	in.replay_window = 1024;
+	add(&in);
+	receive(kept[0], len, 2);
+	assert_int_equal(delivered, 6);
+}
+
 /* Where ESN comes or goes the end of the numbers is another: an SA does not inherit that. */
 static void test_end_of_numbers_is_its_own(void **state)
 {
@@ -452,6 +494,7 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(test_numbers_go_on, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_numbers_begin_anew, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_window_goes_on, begin, end, &no),
+		cmocka_unit_test_prestate_setup_teardown(test_gaps_go_on, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(
 			test_end_of_numbers_is_its_own, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(

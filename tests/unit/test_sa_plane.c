@@ -527,7 +527,7 @@ static void test_move(void **state)
 	memcpy(key, old.keys[1], sizeof(key));
 	old.sas[0].config.soft.seconds = 20;
 	old.sas[0].config.hard.seconds = 100;
-	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), 0);
+	assert_int_equal(nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), 0);
 	assert_int_equal(moved.sas, 2);
 	assert_int_equal(moved.policies, 1);
 	assert_int_equal(old.sas_len + old.policies_len, 0);
@@ -550,7 +550,7 @@ static void test_move(void **state)
 	assert_int_equal(new.sas[1].config.hard.seconds, 0);
 	assert_memory_equal(new.keys[1], key, sizeof(key));
 	/* And back. */
-	assert_int_equal(nm_sa_plane_move(&to, &from, 30000, &moved, why), 0);
+	assert_int_equal(nm_sa_plane_move(&to, &from, NULL, 30000, &moved, why), 0);
 	assert_int_equal(new.sas_len + new.policies_len, 0);
 	assert_int_equal(old.sas[1].config.sequence, 500 + 2 * NM_SA_PLANE_MOVE_MARGIN);
 }
@@ -561,11 +561,12 @@ static void test_move_fails(void **state)
 	for (unsigned int call = 1; call <= 3; call++) {
 		struct fake_sa_plane old, new = {.fail_at = call, .fail_with = NATMUX_ESYSTEM};
 		struct nm_sa_plane from = depart(&old), to = fake_sa_plane(&new);
-		struct nm_sa_plane_moved moved = {7, 7};
+		struct nm_sa_plane_moved moved = {7, 7, 7};
 		char why[NM_SA_PLANE_WHY];
 
 		new.fail_why = "the moon is full";
-		assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), NATMUX_ESYSTEM);
+		assert_int_equal(
+			nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), NATMUX_ESYSTEM);
 		assert_string_equal(why, call == 1   ? "SA 0x00000100: the moon is full"
 					 : call == 2 ? "SA 0x00000101: the moon is full"
 						     : "the moon is full");
@@ -586,18 +587,38 @@ static void test_move_refuses(void **state)
 
 	(void)state;
 	old.hides_keys = true;
-	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), NATMUX_EINVAL);
+	assert_int_equal(nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), NATMUX_EINVAL);
 	assert_string_equal(why, "SA 0x00000100: its key cannot be had");
 	old.hides_keys = false;
 	/* No number twice: there have to be as many as are left out. */
 	old.sas[1].config.has_esn = false;
 	old.sas[1].config.sequence = UINT32_MAX - NM_SA_PLANE_MOVE_MARGIN + 1;
-	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), NATMUX_EINVAL);
+	assert_int_equal(nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), NATMUX_EINVAL);
 	assert_string_equal(why, "SA 0x00000101: it has too few numbers left: it wants a new key");
 	assert_int_equal(new.sas_len + new.policies_len, 0);
 	old.sas[1].config.sequence--;
-	assert_int_equal(nm_sa_plane_move(&from, &to, 30000, &moved, why), 0);
+	assert_int_equal(nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), 0);
 	assert_int_equal(new.sas[1].config.sequence, UINT32_MAX);
+}
+
+/* The old plane ends with more than it has told, and the new one cannot be told: the SAs are in neither. */
+static void test_move_loses(void **state)
+{
+	const struct natmux_replay_state last = {.top = 1 << 20};
+	struct fake_sa_plane old, new = {.fail_at = 4, .fail_with = NATMUX_ENOMEM};
+	struct nm_sa_plane from = depart(&old), to = fake_sa_plane(&new);
+	struct nm_sa_plane_moved moved;
+	char why[NM_SA_PLANE_WHY];
+
+	(void)state;
+	old.last = &last;
+	from = fake_sa_plane(&old);
+	assert_int_equal(nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), 0);
+	assert_int_equal(moved.lost, 1);
+	assert_int_equal(old.sas_len, 0);
+	assert_int_equal(new.sas_len, 1);
+	assert_int_equal(new.sas[0].config.spi, 257);
+	assert_int_equal(new.sas[0].config.sequence, 1 << 20);
 }
 
 int main(void)
@@ -615,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_move_fails),
 		cmocka_unit_test(test_move_refuses),
+		cmocka_unit_test(test_move_loses),
 		cmocka_unit_test(test_user_plane_words),
 	};
 

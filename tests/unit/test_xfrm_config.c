@@ -367,6 +367,34 @@ static void test_windows(void **state)
 	}
 }
 
+/* A window that an SA brings along, and one that is none. */
+static void test_window_goes_on(void **state)
+{
+	struct natmux_replay_state replay = {.top = 1000, .window = 100, .seen = {5}};
+	struct natmux_sa_config config = config_of(NATMUX_SA_IN);
+	struct nm_xfrm_state got;
+	const char *why = NULL;
+
+	(void)state;
+	config.replay_window = 64;
+	config.sequence = 1000;
+	config.replay = &replay;
+	assert_int_equal(nm_xfrm_state_from_config(&config, &got, &why), 0);
+	assert_int_equal(got.replay.in, 1000);
+	for (uint64_t n = 1; n <= 1001; n++)
+		assert_int_equal(nm_xfrm_replay_is_seen(&got.replay, n),
+			n == 1000 || n == 998 || n <= 1000 - 64);
+	config.sequence = 999;
+	assert_int_equal(nm_xfrm_state_from_config(&config, &got, &why), NATMUX_EINVAL);
+	assert_string_equal(why, "replay: no window of an inbound SA with that sequence");
+	config.sequence = 1000;
+	replay.seen[3] = 1;
+	assert_int_equal(nm_xfrm_state_from_config(&config, &got, &why), NATMUX_EINVAL);
+	replay.seen[3] = 0;
+	config.direction = NATMUX_SA_OUT;
+	assert_int_equal(nm_xfrm_state_from_config(&config, &got, &why), NATMUX_EINVAL);
+}
+
 static void test_window_forms(void **state)
 {
 	struct nm_xfrm_replay replay = {.window = 77};
@@ -485,6 +513,7 @@ int main(void)
 		cmocka_unit_test(test_suites),
 		cmocka_unit_test(test_hidden_key),
 		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_window_goes_on),
 		cmocka_unit_test(test_window_forms),
 		cmocka_unit_test(test_jump),
 		cmocka_unit_test(test_stat),
