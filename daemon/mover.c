@@ -8,10 +8,6 @@
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-#include <linux/membarrier.h>
 #include <natmux/error.h>
 
 #include "base/log.h"
@@ -23,6 +19,7 @@
 #include "daemon/server_parts.h"
 #include "daemon/user/user_plane.h"
 #include "daemon/user/user_sa_plane.h"
+#include "io/rcu_barrier.h"
 
 /* 0, or what the first socket that did not take it says. */
 static int set_encap(const struct nm_server *server, bool is_kernel)
@@ -64,19 +61,6 @@ static void take_esp(struct nm_server *server, bool is_kernel)
 		nm_user_plane_take_esp(server->user_plane);
 }
 
-/*
- * Until the kernel is done with each packet that it had begun to open: it does so between
- * rcu_read_lock() and rcu_read_unlock(), and the barrier waits for all of those. A machine with
- * nohz_full= has none; there it is time enough for any packet.
- */
-static void let_kernel_finish(void)
-{
-	const struct timespec enough = {.tv_nsec = 20000000};
-
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
-		nanosleep(&enough, NULL);
-}
-
 struct mover {
 	struct nm_server *server;
 	bool is_kernel; /* the new plane */
@@ -90,11 +74,17 @@ static int turn_esp(void *user, bool is_new, char why[static NM_SA_PLANE_WHY])
 
 	if (error != 0) {
 		snprintf(why, NM_SA_PLANE_WHY, "setsockopt(UDP_ENCAP): %s", strerror(error));
-		set_encap(mover->server, !is_kernel);
+		/* On the way back what has turned is where its SAs are. */
+		if (is_new)
+			set_encap(mover->server, !is_kernel);
+		else
+			nm_log(&mover->server->log, NATMUX_LOG_ERROR,
+				"ESP does not come back to the old plane: %s", why);
 		return NATMUX_ESYSTEM;
 	}
+	/* It takes in a packet within one RCU section: none is half opened when the SAs are read. */
 	if (!is_kernel)
-		let_kernel_finish();
+		nm_rcu_barrier(&nm_sys_real);
 	return 0;
 }
 
@@ -108,8 +98,9 @@ static int move(struct nm_server *server, const struct nm_sa_plane *to, bool is_
 
 	if (moved->lost > 0)
 		nm_log(&server->log, NATMUX_LOG_ERROR,
-			"%u SAs are lost: no memory to tell the %s what they had seen",
-			(unsigned int)moved->lost, err < 0 ? "old plane" : "new plane");
+			"%u SAs do not go on: the %s plane could not be told what they had seen, "
+			"or the other did not let go of them",
+			(unsigned int)moved->lost, err < 0 ? "old" : "new");
 	if (err < 0)
 		return err;
 	server->sa_plane = *to;

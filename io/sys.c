@@ -66,6 +66,11 @@ static int real_pidfd_getfd(int pidfd, int fd, unsigned int flags)
 	return (int)syscall(SYS_pidfd_getfd, pidfd, fd, flags);
 }
 
+static int real_membarrier(int command)
+{
+	return (int)syscall(SYS_membarrier, command, 0, 0);
+}
+
 static void *real_map(size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -106,6 +111,7 @@ const struct nm_sys nm_sys_real = {
 	.fstat = fstat,
 	.pidfd_open = real_pidfd_open,
 	.pidfd_getfd = real_pidfd_getfd,
+	.membarrier = real_membarrier,
 	.chmod = chmod,
 	.lstat = lstat,
 	.unlink = unlink,

@@ -37,6 +37,7 @@ struct nm_sys {
 	int (*fstat)(int fd, struct stat *st);
 	int (*pidfd_open)(pid_t pid, unsigned int flags);
 	int (*pidfd_getfd)(int pidfd, int fd, unsigned int flags);
+	int (*membarrier)(int command);
 	int (*chmod)(const char *path, mode_t mode);
 	int (*lstat)(const char *path, struct stat *st);
 	int (*unlink)(const char *path);

@@ -104,8 +104,9 @@ void nm_xfrm_replay_join(struct nm_xfrm_replay *replay, const struct natmux_repl
 }
 
 /*
- * With ESN the kernel takes the low half of a number modulo the window: only a power of two keeps
- * every bit in its place where the low half begins anew.
+ * The kernel takes the low half of a number, less 1, modulo the window: only a power of two keeps every
+ * bit in its place where the low half begins anew, and where it is 0 before the first packet. With any
+ * other ring that packet's bit is another one than it is looked up by, and it is accepted again.
  */
 static uint32_t power_of_two(uint32_t window)
 {
@@ -122,8 +123,8 @@ int nm_xfrm_replay_init(struct nm_xfrm_replay *replay, uint32_t window, bool has
 
 	if (window > NM_XFRM_WINDOW_MAX)
 		return NATMUX_ERANGE;
-	made.window = has_esn ? power_of_two(window) : window;
 	made.is_ring = has_esn || window > OLD_WINDOW_MAX;
+	made.window = made.is_ring ? power_of_two(window) : window;
 	made.words = made.is_ring ? (made.window + 31) / 32 : 0;
 	*replay = made;
 	return 0;

@@ -142,8 +142,8 @@ bool nm_xfrm_replay_is_seen(const struct nm_xfrm_replay *replay, uint64_t n);
 void nm_xfrm_replay_mark(struct nm_xfrm_replay *replay, uint64_t n);
 
 /*
- * Empties the window and sets its size, in the form that the kernel wants for it; with `has_esn` a
- * power of two, at least 1 (an outbound state has one, too). NATMUX_ERANGE above
+ * Empties the window and sets its size, in the form that the kernel wants for it; a ring's is a power
+ * of two, with `has_esn` at least 1 (an outbound state has one, too). NATMUX_ERANGE above
  * NM_XFRM_WINDOW_MAX.
  */
 int nm_xfrm_replay_init(struct nm_xfrm_replay *replay, uint32_t window, bool has_esn);

@@ -59,6 +59,7 @@ static void keep_last(void *user, const struct nm_xfrm_event *event)
 
 	if (event->type != NM_XFRM_EVENT_STATE_DELETED || !event->has_state)
 		return;
+	kept->is_there = true; /* was, asked or not */
 	kept->state.replay = event->state.replay;
 	kept->state.usage = event->state.usage;
 }

@@ -225,9 +225,17 @@ static bool has_changed(const struct natmux_replay_state *given,
 	       memcmp(last->seen, given->seen, sizeof(last->seen)) != 0;
 }
 
+/* No plane goes on with an SA when it is not known what the other one did, or does, with its numbers. */
+static void lose(struct removal *removal, const struct nm_sa_plane *plane,
+	const struct natmux_addr *remote, const struct luggage *sa)
+{
+	nm_sa_plane_delete(plane, sa->order.config.direction, sa->order.config.spi, remote);
+	removal->moved.lost++;
+}
+
 /*
  * The SA that stays takes over what the one that went has used or seen: added again, with one key, it
- * has what either of them had. One that cannot be told must not go on.
+ * has what either of them had.
  */
 static void tell(struct removal *removal, const struct nm_sa_plane *plane,
 	const struct natmux_addr *remote, const struct luggage *sa,
@@ -239,10 +247,29 @@ static void tell(struct removal *removal, const struct nm_sa_plane *plane,
 	order.config.path.remote = *remote;
 	order.config.sequence = last->top;
 	order.config.replay = order.config.direction == NATMUX_SA_IN ? last : NULL;
-	if (nm_sa_plane_add(plane, &order, why) == 0)
-		return;
-	nm_sa_plane_delete(plane, order.config.direction, order.config.spi, remote);
-	removal->moved.lost++;
+	if (nm_sa_plane_add(plane, &order, why) < 0)
+		lose(removal, plane, remote, sa);
+}
+
+/* One end of a move: where an SA is known by that address. */
+struct place {
+	const struct nm_sa_plane *plane;
+	const struct natmux_addr *remote;
+};
+
+/* Takes the SA from one place; the other one's goes on behind its last numbers. */
+static void leave(
+	struct removal *removal, const struct luggage *sa, struct place goes, struct place stays)
+{
+	const struct natmux_sa_config *config = &sa->order.config;
+	struct natmux_replay_state given = given_to(sa), last = given;
+	int err = nm_sa_plane_take(goes.plane, config->direction, config->spi, goes.remote, &last);
+
+	/* It is still there, and goes on counting. */
+	if (err < 0 && err != NATMUX_ENOTFOUND)
+		lose(removal, stays.plane, stays.remote, sa);
+	else if (has_changed(&given, &last, config->direction))
+		tell(removal, stays.plane, stays.remote, sa, &last);
 }
 
 static void undo(struct removal *removal)
@@ -252,36 +279,26 @@ static void undo(struct removal *removal)
 	while (removal->policies_added > 0)
 		nm_sa_plane_policy_delete(
 			removal->to, &removal->policies[--removal->policies_added], ignored);
-	for (struct luggage *sa = removal->first; sa; sa = sa->next) {
-		const struct natmux_sa_config *config = &sa->order.config;
-		struct natmux_replay_state given = given_to(sa), last = given;
-
-		if (!sa->is_added)
-			continue;
-		nm_sa_plane_take(
-			removal->to, config->direction, config->spi, &config->path.remote, &last);
-		if (has_changed(&given, &last, config->direction))
-			tell(removal, removal->from, &sa->added_remote, sa, &last);
-	}
+	for (struct luggage *sa = removal->first; sa; sa = sa->next)
+		if (sa->is_added)
+			leave(removal, sa,
+				(struct place){removal->to, &sa->order.config.path.remote},
+				(struct place){removal->from, &sa->added_remote});
 }
 
-/* Policies first: what is sent goes through the new plane from here on. */
+/*
+ * Policies first: what is sent goes through the new plane from here on. Outbound, the margin may not
+ * have been enough.
+ */
 static void delete_old(struct removal *removal)
 {
 	char ignored[NM_SA_PLANE_WHY];
 
 	for (size_t i = 0; i < removal->policies_len; i++)
 		nm_sa_plane_policy_delete(removal->from, &removal->policies[i], ignored);
-	for (struct luggage *sa = removal->first; sa; sa = sa->next) {
-		const struct natmux_sa_config *config = &sa->order.config;
-		struct natmux_replay_state given = given_to(sa), last = given;
-
-		nm_sa_plane_take(
-			removal->from, config->direction, config->spi, &sa->added_remote, &last);
-		/* Outbound: in spite of the margin. */
-		if (has_changed(&given, &last, config->direction))
-			tell(removal, removal->to, &config->path.remote, sa, &last);
-	}
+	for (struct luggage *sa = removal->first; sa; sa = sa->next)
+		leave(removal, sa, (struct place){removal->from, &sa->added_remote},
+			(struct place){removal->to, &sa->order.config.path.remote});
 }
 
 static void unpack(struct removal *removal)

@@ -15,8 +15,8 @@ enum { NM_SA_PLANE_MOVE_MARGIN = 1 << 16 };
 struct nm_sa_plane_moved {
 	uint32_t sas, policies;
 	/*
-	 * SAs that are in no plane any more: the one was not told what the other had done, for want of
-	 * memory. Set in failure, too.
+	 * SAs that do not go on: one plane could not be told what the other had done, for want of
+	 * memory, or the other one did not let go of it. Set in failure, too.
 	 */
 	uint32_t lost;
 };

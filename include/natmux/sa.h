@@ -153,9 +153,9 @@ struct natmux_sa_counters {
 	uint64_t packets, bytes; /* delivered or sent; octets of inner packets */
 	/*
 	 * IN: numbers that left the window without having come, from number 1 on, or of those that
-	 * config's `sequence` and `replay` say are still to come. What is missing inside the window may still come and is not among
-	 * them; what comes after it has left is `late` and stays lost. Never goes down. 0 with
-	 * replay_window 0: nobody knows then what has come.
+	 * config's `sequence` and `replay` say are still to come. What is missing inside the window
+	 * may still come and is not among them; what comes after it has left is `late` and stays
+	 * lost. Never goes down. 0 with replay_window 0: nobody knows then what has come.
 	 */
 	uint64_t lost;
 	uint64_t late;      /* older than the window */

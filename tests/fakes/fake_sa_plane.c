@@ -82,7 +82,7 @@ static int sa_take(void *self, enum natmux_sa_direction direction, uint32_t spi,
 	const struct natmux_addr *remote, struct natmux_replay_state *last)
 {
 	const struct fake_sa_plane *fake = self;
-	int err = sa_delete(self, direction, spi, remote);
+	int err = fake->keeps_sas ? NATMUX_ESYSTEM : sa_delete(self, direction, spi, remote);
 
 	if (err == 0)
 		*last = *fake->last;

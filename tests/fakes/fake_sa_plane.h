@@ -19,6 +19,7 @@ struct fake_sa_plane {
 	unsigned int policies_deleted;          /* calls that did */
 	bool can_replace;                       /* policies in their place */
 	const struct natmux_replay_state *last; /* what an SA ends with; NULL: no sa_take */
+	bool keeps_sas;                         /* sa_take fails, and they are still there */
 	uint32_t keepalive_ms;
 	unsigned int calls;   /* so far, those that fail too */
 	unsigned int fail_at; /* this call of sa_check, sa_add or policy_add fails; 0: none */

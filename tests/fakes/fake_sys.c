@@ -270,6 +270,11 @@ static int fake_pidfd_getfd(int pidfd, int fd, unsigned int flags)
 	return fails(FAKE_PIDFD_GETFD) ? -1 : count_fd(nm_sys_real.pidfd_getfd(pidfd, fd, flags));
 }
 
+static int fake_membarrier(int command)
+{
+	return fails(FAKE_MEMBARRIER) ? -1 : nm_sys_real.membarrier(command);
+}
+
 static int fake_chmod(const char *path, mode_t mode)
 {
 	return fails(FAKE_CHMOD) ? -1 : nm_sys_real.chmod(path, mode);
@@ -323,6 +328,7 @@ const struct nm_sys fake_sys = {
 	.fstat = fake_fstat,
 	.pidfd_open = fake_pidfd_open,
 	.pidfd_getfd = fake_pidfd_getfd,
+	.membarrier = fake_membarrier,
 	.chmod = fake_chmod,
 	.lstat = fake_lstat,
 	.unlink = fake_unlink,

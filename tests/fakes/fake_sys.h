@@ -31,6 +31,7 @@
 	X(FSTAT)                                                                                   \
 	X(PIDFD_OPEN)                                                                              \
 	X(PIDFD_GETFD)                                                                             \
+	X(MEMBARRIER)                                                                              \
 	X(CHMOD)                                                                                   \
 	X(LSTAT)                                                                                   \
 	X(UNLINK)                                                                                  \

@@ -70,6 +70,11 @@ static void fill_bitmap(
 			nm_xfrm_replay_mark(replay, n);
 }
 
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 /*
  * Whether the kernel refuses it: xfrm_replay_check_legacy(), _bmp() and _esn() of
  * net/xfrm/xfrm_replay.c, which take the low half of a number.
@@ -89,6 +94,31 @@ static bool kernel_refuses(const struct nm_xfrm_replay *replay, uint64_t n)
 	return replay->bitmap[bit >> 5] >> (bit & 31) & 1;
 }
 
+/*
+ * What the kernel does with one that it accepts: xfrm_replay_advance_legacy(), _bmp() and _esn() there,
+ * whose first packet comes to a window that has number 0 for its highest.
+ */
+static void kernel_commit(struct nm_xfrm_replay *replay, uint64_t n)
+{
+	uint32_t ahead = n > replay->in ? (uint32_t)(n - replay->in) : 0;
+	uint32_t behind = ahead > 0 ? 0 : (uint32_t)(replay->in - n), pos, bit;
+
+	replay->in += ahead;
+	if (!replay->is_ring) {
+		replay->bitmap[0] = ahead < replay->window ? replay->bitmap[0] << ahead : 0;
+		replay->bitmap[0] |= UINT32_C(1) << behind;
+		return;
+	}
+	pos = ((uint32_t)(replay->in - ahead) - 1) % replay->window;
+	for (uint32_t i = 1; i < smaller(ahead, replay->window + 1); i++) {
+		bit = (pos + i) % replay->window;
+		replay->bitmap[bit >> 5] &= ~(UINT32_C(1) << (bit & 31));
+	}
+	bit = pos >= behind ? (pos - behind + ahead) % replay->window
+			    : replay->window - (behind - pos);
+	replay->bitmap[bit >> 5] |= UINT32_C(1) << (bit & 31);
+}
+
 static bool user_refuses(const struct nm_replay *replay, uint64_t n)
 {
 	return nm_replay_judge(replay, n) != NM_REPLAY_NEW;
@@ -98,11 +128,6 @@ static bool user_refuses(const struct nm_replay *replay, uint64_t n)
 static bool set_refuses(const struct set *set, uint32_t window, uint64_t n)
 {
 	return n <= set->top && (set->top - n >= window || set_has(set, n));
-}
-
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
 }
 
 /* Where to begin to look: well before what a window of that size can still accept. */
@@ -217,7 +242,7 @@ static void wander(uint32_t user_size, uint32_t kernel_size, bool has_esn, uint6
 		if (!is_refused && accepted[n - base])
 			fail_msg("%llu twice", (unsigned long long)n);
 		if (!is_refused && is_kernel)
-			nm_xfrm_replay_mark(&kernel, n);
+			kernel_commit(&kernel, n);
 		else if (!is_refused)
 			assert_int_equal(nm_replay_commit(&user, n), NM_REPLAY_NEW);
 		late += !is_refused && n < top;
@@ -259,6 +284,53 @@ static void test_there_and_back(void **state)
 }
 
 /* How the bits are ordered: the highest number has the lowest bit. */
+/* A window as natmux gives it to the kernel, and the kernel's own arithmetic from the first packet on. */
+static void kernel_begins(uint32_t size, bool has_esn, uint64_t base, uint64_t first)
+{
+	const struct natmux_replay_state before = {.top = base};
+	static struct set set;
+	struct nm_xfrm_replay kernel;
+
+	set = (struct set){.base = base, .top = base};
+	assert_int_equal(nm_xfrm_replay_init(&kernel, size, has_esn), 0);
+	nm_xfrm_replay_join(&kernel, &before);
+	for (uint64_t n = base + first; n < base + 3 * (uint64_t)size + 80; n += 1 + roll(3)) {
+		uint64_t late = n - roll(smaller(size, (uint32_t)(n - base)));
+
+		for (uint64_t each = n;; each = late) {
+			bool is_refused = kernel_refuses(&kernel, each);
+
+			if (is_refused != (each <= base || set_refuses(&set, kernel.window, each)))
+				fail_msg("window %u, first %llu: number %llu of %llu", size,
+					(unsigned long long)first, (unsigned long long)each,
+					(unsigned long long)set.top);
+			assert_int_equal(nm_xfrm_replay_is_seen(&kernel, each), is_refused);
+			if (!is_refused) {
+				kernel_commit(&kernel, each);
+				set.come[each - base] = true;
+				set.top = each > set.top ? each : set.top;
+			}
+			assert_true(kernel_refuses(&kernel, each));
+			if (each == late)
+				break;
+		}
+	}
+}
+
+static void test_first_packets_in_the_kernel(void **state)
+{
+	static const uint32_t windows[] = {1, 2, 31, 32, 33, 63, 64, 65, 100, 127, 128, 129, 1000};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(windows); i++)
+		for (uint64_t first = 1; first < 70; first += 4) {
+			kernel_begins(windows[i], false, 0, first);
+			kernel_begins(windows[i], true, 0, first);
+			kernel_begins(windows[i], false, 5000, first);
+			kernel_begins(windows[i], true, TWO32 - 40, first);
+		}
+}
+
 static void test_order_of_bits(void **state)
 {
 	static const uint64_t come[] = {1, 2, 4, 5};
@@ -417,6 +489,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_both_ways),
 		cmocka_unit_test(test_there_and_back),
+		cmocka_unit_test(test_first_packets_in_the_kernel),
 		cmocka_unit_test(test_order_of_bits),
 		cmocka_unit_test(test_without_window),
 		cmocka_unit_test(test_two_pasts),

@@ -368,6 +368,23 @@ static void test_last_words_are_lost(void **state)
 	assert_int_equal(last.top, 7);
 }
 
+/* It could not be asked before: what it tells as it goes is all there is. */
+static void test_only_last_words(void **state)
+{
+	struct natmux_replay_state last = {.top = 7};
+
+	(void)state;
+	seal_all(false, 1);
+	add_tunnel(false, 64, 0);
+	move_to_kernel();
+	assert_true(kernel_opens(9));
+	fake.fail_type = XFRM_MSG_GETSA;
+	fake.fail_error = ENOBUFS;
+	assert_int_equal(nm_sa_plane_take(&plane, NATMUX_SA_IN, IN_SPI, NULL, &last), 0);
+	assert_int_equal(last.top, 9);
+	assert_int_equal(last.seen[0], 1);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_both, teardown_both)
@@ -382,6 +399,7 @@ int main(void)
 		TEST(test_refused_half_way),
 		TEST(test_no_turn),
 		TEST(test_last_words_are_lost),
+		TEST(test_only_last_words),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);
