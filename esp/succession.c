@@ -32,12 +32,10 @@ static bool is_same_key(const struct nm_sa *a, const struct nm_sa *b)
 	return a->suite == b->suite && memcmp(a->key_mark, b->key_mark, NM_SA_MARK) == 0;
 }
 
-static uint64_t at_most(uint64_t value, uint64_t most)
-{
-	return value < most ? value : most;
-}
-
-/* One counter for both, or the higher of two. Where ESN comes or goes it must still fit. */
+/*
+ * One counter for both, or the higher of two. Where ESN goes it may be beyond the limit: used up, and
+ * nothing is forgotten that must not come again when ESN comes back.
+ */
 static void take_sequence(struct nm_sa *sa, struct nm_sa *before)
 {
 	uint64_t last = nm_sequence_last(before->sequence);
@@ -48,21 +46,17 @@ static void take_sequence(struct nm_sa *sa, struct nm_sa *before)
 		return;
 	}
 	if (last > nm_sequence_last(sa->sequence))
-		atomic_store(&sa->sequence->last, at_most(last, sa->sequence->limit));
+		atomic_store(&sa->sequence->last, last);
 	sa->sequence->iv_base = before->sequence->iv_base;
 }
 
-/* What either of the two has seen. Where ESN goes, numbers of 64 bits are all behind the last one. */
+/* What either of the two has seen. Where ESN goes, a top beyond 32 bits stays: all is behind it. */
 static void take_window(struct nm_sa *sa, const struct nm_sa *before)
 {
-	struct nm_replay *replay = &sa->replay;
 	struct natmux_replay_state seen;
 
 	nm_replay_save(&before->replay, &seen);
-	if (!replay->has_esn && seen.top > UINT32_MAX)
-		nm_replay_init(replay, replay->size, false, UINT32_MAX, replay->ring);
-	else
-		nm_replay_join(replay, &seen);
+	nm_replay_join(&sa->replay, &seen);
 }
 
 void nm_sa_succeed(struct nm_sa *sa, struct nm_sa *before, struct natmux_addr *place)

@@ -128,12 +128,13 @@ static int refuse(struct removal *removal, uint32_t spi, int err, const char *wh
 
 static const char *find_problem(const struct natmux_sa_info *info)
 {
+	uint64_t margin = info->direction == NATMUX_SA_OUT ? NM_SA_PLANE_MOVE_MARGIN : 0;
+
 	if (info->key_len == 0 || !info->key)
 		return "its key cannot be had";
 	if (info->selectors_len > SELECTORS_MAX)
 		return "it has more selectors than natmux.conf can say";
-	if (info->direction == NATMUX_SA_OUT && !info->has_esn &&
-		info->sequence > UINT32_MAX - NM_SA_PLANE_MOVE_MARGIN)
+	if (!info->has_esn && info->sequence > UINT32_MAX - margin)
 		return "it has too few numbers left: it wants a new key";
 	return NULL;
 }

@@ -298,6 +298,43 @@ static void test_end_of_numbers_is_its_own(void **state)
 	assert_int_equal(wire_len, 0);
 }
 
+/* ESN goes by mistake and comes back: what lies beyond 32 bits is neither sent nor accepted again. */
+static void test_long_numbers_come_back(void **state)
+{
+	struct natmux_sa_config out = make_config(NATMUX_SA_OUT, key_a);
+	struct natmux_sa_config in = make_config(NATMUX_SA_IN, key_a);
+	uint8_t kept[256];
+	uint64_t iv;
+	size_t len;
+
+	(void)state;
+	out.has_esn = in.has_esn = true;
+	out.sequence = in.sequence = UINT64_C(0x100000005);
+	add(&out);
+	add(&in);
+	send_one();
+	len = wire_len;
+	memcpy(kept, wire, len);
+	iv = nm_get64(wire + 8);
+	receive(kept, len, 2);
+	assert_int_equal(delivered, 1);
+	out.sequence = in.sequence = 0;
+	out.has_esn = in.has_esn = false;
+	add(&out);
+	add(&in);
+	send_one();
+	assert_int_equal(wire_len, 0);
+	out.has_esn = in.has_esn = true;
+	add(&out);
+	add(&in);
+	assert_int_equal(sent_number(), 7);
+	assert_true(nm_get64(wire + 8) == iv + 1);
+	receive(kept, len, 2);
+	assert_int_equal(delivered, 1);
+	receive(wire, wire_len, 2);
+	assert_int_equal(delivered, 2);
+}
+
 /* Told to have seen more than its predecessor has, it does not go back to what that one knew. */
 static void test_window_does_not_go_back(void **state)
 {
@@ -497,6 +534,8 @@ int main(void)
 		cmocka_unit_test_prestate_setup_teardown(test_gaps_go_on, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(
 			test_end_of_numbers_is_its_own, begin, end, &no),
+		cmocka_unit_test_prestate_setup_teardown(
+			test_long_numbers_come_back, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(
 			test_window_does_not_go_back, begin, end, &no),
 		cmocka_unit_test_prestate_setup_teardown(test_place_goes_on, begin, end, &no),

@@ -204,6 +204,30 @@ static void test_replace_inbound(void **state)
 	assert_false(fake_xfrm_keeps_usage(&fake, "192.0.2.1", 0x101));
 }
 
+/* Where ESN goes, numbers of 64 bits are all behind the last one of 32: nothing is accepted, or sent. */
+static void test_replace_without_esn(void **state)
+{
+	struct nm_sa_order in = order(NATMUX_SA_IN, 0x101, "192.0.2.2");
+	struct nm_sa_order out = order(NATMUX_SA_OUT, 0x100, "192.0.2.2");
+	struct nm_xfrm_state found;
+
+	(void)state;
+	in.config.has_esn = out.config.has_esn = true;
+	in.config.sequence = out.config.sequence = UINT64_C(0x100000046);
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(add(&out), 0);
+	in.config.has_esn = out.config.has_esn = false;
+	in.config.sequence = out.config.sequence = 0;
+	assert_int_equal(add(&in), 0);
+	assert_int_equal(add(&out), 0);
+	assert_true(fake_xfrm_find(&fake, "192.0.2.1", 0x101, &found));
+	assert_int_equal(found.replay.in, UINT32_MAX);
+	for (uint64_t n = UINT32_MAX - 2000; n <= UINT32_MAX; n++)
+		assert_true(nm_xfrm_replay_is_seen(&found.replay, n));
+	assert_true(fake_xfrm_find(&fake, "192.0.2.2", 0x100, &found));
+	assert_int_equal(found.replay.out, UINT32_MAX);
+}
+
 /* natmuxd was killed: the next one finds what it left. */
 static void test_taken_over(void **state)
 {
@@ -421,6 +445,7 @@ int main(void)
 		TEST(test_full),
 		TEST(test_replace),
 		TEST(test_replace_inbound),
+		TEST(test_replace_without_esn),
 		TEST(test_taken_over),
 		TEST(test_lifetimes),
 		TEST(test_other_hands),

@@ -114,6 +114,11 @@ static void test_move_refuses(void **state)
 	assert_string_equal(why, "SA 0x00000101: it has too few numbers left: it wants a new key");
 	assert_int_equal(new.sas_len + new.policies_len, 0);
 	old.sas[1].config.sequence--;
+	/* Inbound, one whose extended numbers were taken away from it. */
+	old.sas[0].config.sequence = UINT64_C(1) << 32;
+	assert_int_equal(nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), NATMUX_EINVAL);
+	assert_string_equal(why, "SA 0x00000100: it has too few numbers left: it wants a new key");
+	old.sas[0].config.sequence--;
 	assert_int_equal(nm_sa_plane_move(&from, &to, NULL, 30000, &moved, why), 0);
 	assert_int_equal(new.sas[1].config.sequence, UINT32_MAX);
 }
