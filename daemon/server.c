@@ -4,7 +4,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <natmux/error.h>
 #include <natmux/version.h>
 
@@ -15,7 +14,6 @@
 #include "daemon/join/join.h"
 #include "daemon/kernel/kernel_door.h"
 #include "daemon/kernel/kernel_plane.h"
-#include "daemon/kernel/kernel_port.h"
 #include "daemon/process/logger.h"
 #include "daemon/process/privileges.h"
 #include "daemon/run.h"
@@ -49,90 +47,6 @@ static void send_keepalives(void *user, const struct natmux_train *trains, size_
 	send_trains(server, trains, n);
 }
 
-static void log_event(const struct natmux_log *log, const struct natmux_event *event)
-{
-	char remote[NATMUX_ADDR_TEXT], mapped[NATMUX_ADDR_TEXT], before[NATMUX_ADDR_TEXT];
-	const char *name = event->name ? event->name : "-";
-
-	natmux_addr_format(&event->path.remote, remote);
-	switch (event->type) {
-	case NATMUX_EVENT_MAPPED_CHANGED:
-		nm_log(log, NATMUX_LOG_INFO, "STUN server %s (%s) sees us at %s, before: %s", name,
-			remote, natmux_addr_format(&event->mapped, mapped),
-			natmux_addr_format(&event->mapped_before, before));
-		break;
-	case NATMUX_EVENT_SERVER_LOST:
-		nm_log(log, NATMUX_LOG_WARNING, "STUN server %s (%s) does not answer", name,
-			remote);
-		break;
-	case NATMUX_EVENT_FLOW_OPENED:
-	case NATMUX_EVENT_FLOW_CLOSED:
-	case NATMUX_EVENT_FLOW_ESTABLISHED:
-	case NATMUX_EVENT_COUNT:
-		/* Unauthenticated senders open and close flows: no line of the log for each. */
-		nm_log(log, NATMUX_LOG_DEBUG, "%s: %s (peer %s)", natmux_event_name(event->type),
-			remote, name);
-		break;
-	}
-}
-
-static void on_event(void *user, const struct natmux_event *event)
-{
-	struct nm_server *server = user;
-
-	log_event(&server->log, event);
-	nm_control_event(server->control, event);
-}
-
-/* The plane tells of no reason more than once a second. */
-static void log_esp_event(const struct natmux_log *log, const struct natmux_esp_event *event)
-{
-	const char *direction = event->direction == NATMUX_SA_IN ? "in" : "out";
-	char remote[NATMUX_ADDR_TEXT], before[NATMUX_ADDR_TEXT];
-
-	natmux_addr_format(&event->path.remote, remote);
-	switch (event->type) {
-	case NATMUX_ESP_EVENT_SOFT:
-		nm_log(log, NATMUX_LOG_INFO,
-			"SA %s 0x%08" PRIx32 " (reqid %" PRIu32
-			"): a soft limit is reached, it wants a successor",
-			direction, event->spi, event->reqid);
-		break;
-	case NATMUX_ESP_EVENT_HARD:
-		nm_log(log, NATMUX_LOG_WARNING,
-			"SA %s 0x%08" PRIx32 " (reqid %" PRIu32
-			"): a hard limit is reached, it is dead",
-			direction, event->spi, event->reqid);
-		break;
-	case NATMUX_ESP_EVENT_MOVED:
-		nm_log(log, NATMUX_LOG_INFO,
-			"SA %s 0x%08" PRIx32 " (reqid %" PRIu32 "): its peer moved from %s to %s",
-			direction, event->spi, event->reqid,
-			natmux_addr_format(&event->path_before.remote, before), remote);
-		break;
-	case NATMUX_ESP_EVENT_ACQUIRE:
-		nm_log(log, NATMUX_LOG_INFO,
-			"a policy wants an SA with reqid %" PRIu32 ", and there is none",
-			event->reqid);
-		break;
-	case NATMUX_ESP_EVENT_AUDIT:
-		nm_log(log, NATMUX_LOG_WARNING,
-			"ESP dropped, %s: SPI 0x%08" PRIx32 " sequence %" PRIu32 " from %s to %s",
-			natmux_drop_name(event->drop), event->spi, event->sequence, remote,
-			natmux_addr_format(&event->path.local, before));
-		break;
-	case NATMUX_ESP_EVENT_COUNT: break;
-	}
-}
-
-static void on_esp_event(void *user, const struct natmux_esp_event *event)
-{
-	struct nm_server *server = user;
-
-	log_esp_event(&server->log, event);
-	nm_control_esp_event(server->control, event);
-}
-
 static int open_mux(struct nm_server *server)
 {
 	const struct natmux_random random = {.fill = fill_random};
@@ -150,126 +64,13 @@ static int open_mux(struct nm_server *server)
 		nm_log(&server->log, NATMUX_LOG_ERROR, "mux: %s", natmux_strerror(err));
 		return err;
 	}
-	natmux_mux_set_event_handler(server->mux, on_event, server);
+	natmux_mux_set_event_handler(server->mux, nm_server_on_event, server);
 	return 0;
-}
-
-/* The kernel has heard of a path that takes less than the plane believes. */
-static void on_too_big(void *user, const struct natmux_path *path, uint32_t mtu)
-{
-	struct nm_server *server = user;
-
-	nm_user_plane_set_path_mtu(server->user_plane, &path->remote, mtu);
-}
-
-static void net_config(struct nm_server *server, struct natmux_uv_config *net)
-{
-	const struct nm_config *config = server->config;
-
-	natmux_uv_config_init(net);
-	net->locals = config->listen;
-	net->locals_n = config->listen_len;
-	net->device = config->device;
-	net->receive_buffer = config->receive_buffer_bytes;
-	net->send_buffer = config->send_buffer_bytes;
-	net->use_gro = config->gro;
-	net->use_gso = config->gso;
-	net->reuse_address = config->handoff == NM_HANDOFF_INJECT;
-	net->budget = config->budget;
-	net->log = server->log;
-	net->too_big = config->esp == NM_ESP_USER ? on_too_big : NULL;
-	net->too_big_user = server;
-}
-
-static int open_own(struct nm_server *server)
-{
-	struct natmux_uv_config net;
-
-	net_config(server, &net);
-	return natmux_uv_new(&server->loop, server->mux, &net, &server->net);
-}
-
-static void on_failed(void *user);
-
-static int open_kernel_door(struct nm_server *server)
-{
-	struct nm_kernel_door_setup setup = {
-		.loop = &server->loop,
-		.config = server->config,
-		.mux = server->mux,
-		.log = server->log,
-		.failed = on_failed,
-		.user = server,
-	};
-	int err = nm_kernel_door_open(&setup, &server->kernel_door);
-
-	if (err == 0)
-		server->steering.tun = nm_kernel_door_tun(server->kernel_door);
-	return err;
-}
-
-/* With esp = kernel: two sockets for each address, and ESP past us. */
-static int open_steered(struct nm_server *server)
-{
-	const struct nm_config *config = server->config;
-	struct nm_kernel_port port = {.fds_n = 0};
-	struct natmux_uv_config net;
-	int err = open_kernel_door(server);
-
-	if (err == 0)
-		err = nm_kernel_port_open(
-			config, nm_kernel_door_interface(server->kernel_door), &server->log, &port);
-	if (err < 0)
-		return err;
-	server->steering.is_steered = port.is_steered;
-	if (config->both_planes)
-		err = nm_server_mover_init(server, &port);
-	if (err < 0)
-		return err;
-	memcpy(server->steering.why, port.why, sizeof(port.why));
-	server->steering.has_esp_gro = port.has_esp_gro;
-	memcpy(server->steering.esp_gro_why, port.esp_gro_why, sizeof(port.esp_gro_why));
-	natmux_uv_config_init(&net);
-	net.fds = port.fds;
-	net.fds_n = port.fds_n;
-	net.use_gro = false; /* kernel_port.c says why */
-	net.use_gso = config->gso;
-	net.budget = config->budget;
-	net.log = server->log;
-	err = natmux_uv_new(&server->loop, server->mux, &net, &server->net);
-	if (err == 0)
-		err = nm_kernel_door_listen(server->kernel_door, config, port.is_steered);
-	return err < 0 ? err : nm_kernel_port_widen(&port, &server->log);
-}
-
-static int open_join(struct nm_server *server)
-{
-	struct nm_join_setup setup = {
-		.loop = &server->loop,
-		.config = server->config,
-		.mux = server->mux,
-		.log = server->log,
-		.net = &server->net,
-		.failed = on_failed,
-		.user = server,
-	};
-
-	return nm_join_open(&setup, &server->join);
-}
-
-/* The port itself, or the process that gets us into somebody else's. */
-static int open_net(struct nm_server *server)
-{
-	if (server->config->attach == NM_ATTACH_JOIN)
-		return open_join(server);
-	return nm_config_has_plane(server->config, NM_ESP_KERNEL) ? open_steered(server)
-								  : open_own(server);
 }
 
 static void stop(struct nm_server *server);
 
-/* The service manager's turn: natmuxd ends with an error. */
-static void on_failed(void *user)
+void nm_server_failed(void *user)
 {
 	struct nm_server *server = user;
 
@@ -287,7 +88,7 @@ static int open_handoff(struct nm_server *server)
 		.mux = server->mux,
 		.log = server->log,
 		.send = send_trains,
-		.failed = on_failed,
+		.failed = nm_server_failed,
 		.user = server,
 	};
 
@@ -315,7 +116,7 @@ static int open_user_plane(struct nm_server *server)
 		.net_config = &net,
 		.log = server->log,
 		.send = send_trains,
-		.event = on_esp_event,
+		.event = nm_server_on_esp_event,
 		.user = server,
 	};
 
@@ -325,7 +126,7 @@ static int open_user_plane(struct nm_server *server)
 		return 0;
 	if (server->config->esp != NM_ESP_USER)
 		setup.config = without_sas(server->config, &bare);
-	net_config(server, &net);
+	nm_server_net_config(server, &net);
 	err = nm_user_plane_open(&setup, &server->user_plane);
 	if (server->config->esp == NM_ESP_USER)
 		server->sa_plane = nm_user_sa_plane(server->user_plane);
@@ -339,7 +140,7 @@ static int open_kernel_plane(struct nm_server *server)
 		.config = server->config,
 		.log = server->log,
 		.send = send_keepalives,
-		.event = on_esp_event,
+		.event = nm_server_on_esp_event,
 		.user = server,
 	};
 	struct nm_config bare;
@@ -447,7 +248,7 @@ static int start(struct nm_server *server)
 	int err = open_mux(server);
 
 	if (err == 0)
-		err = open_net(server);
+		err = nm_server_open_port(server);
 	if (err == 0)
 		err = open_handoff(server);
 	/* After the handoff, which would have ESP otherwise. */

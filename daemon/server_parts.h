@@ -49,6 +49,20 @@ const char *nm_server_gro_why(const struct nm_config *config);
 /* mover.c: notes the sockets, and gives their ESP to the plane that begins. */
 int nm_server_mover_init(struct nm_server *server, const struct nm_kernel_port *port);
 
+/* server_events.c: handlers of the mux and of the planes; `user` is the server. */
+void nm_server_on_event(void *user, const struct natmux_event *event);
+void nm_server_on_esp_event(void *user, const struct natmux_esp_event *event);
+
+/*
+ * server_port.c: the port itself, or the process that gets us into somebody else's. NATMUX_E…, logged.
+ * nm_server_net_config() is how its sockets are configured, and those of workers.
+ */
+int nm_server_open_port(struct nm_server *server);
+void nm_server_net_config(struct nm_server *server, struct natmux_uv_config *net);
+
+/* server.c: the service manager's turn; natmuxd ends with an error. `user` is the server. */
+void nm_server_failed(void *user);
+
 /* reload.c: log-level of the configuration, unless the command line says debug. */
 void nm_server_apply_log_level(struct nm_server *server);
 
