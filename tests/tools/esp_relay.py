@@ -20,6 +20,8 @@ import select
 import socket
 import time
 
+asked = []  # the signals that came: looked at when what was done is counted, so that both agree
+
 
 class Way:
     """What is done to the datagrams of one direction."""
@@ -67,6 +69,8 @@ def main():
         parser.add_argument("--" + name, type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60)
     args = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda number, _: asked.append(number))
     family = socket.AF_INET6 if ":" in args.address else socket.AF_INET
     near, far = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
     near.bind((args.address, args.port))
@@ -75,33 +79,26 @@ def main():
         sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)  # SO_RCVBUFFORCE: we lose what we count
     there, back = Way("there", args), Way("back", args)
 
-    def tell(*_):
-        print(there, back, sep="\n", flush=True)
-
-    def end(*_):
-        raise SystemExit
-
-    signal.signal(signal.SIGUSR1, tell)
-    signal.signal(signal.SIGTERM, end)
     deadline = time.monotonic() + args.seconds
-    client = None
+    client = number = None
     print("ready", flush=True)
-    try:
-        while time.monotonic() < deadline:
-            for sock in select.select((near, far), (), (), 0.2)[0]:
-                if sock is near:
-                    data, client = near.recvfrom(65535)
-                    for datagram in there.output(data):
-                        far.send(datagram)
-                elif client:
-                    for datagram in back.output(far.recv(65535)):
-                        near.sendto(datagram, client)
-    finally:
-        for _, datagram in there.waiting:
-            far.send(datagram)
-        for _, datagram in back.waiting:
-            near.sendto(datagram, client)
-        tell()
+    while time.monotonic() < deadline and number != signal.SIGTERM:
+        for sock in select.select((near, far), (), (), 0.02)[0]:
+            if sock is near:
+                data, client = near.recvfrom(65535)
+                for datagram in there.output(data):
+                    far.send(datagram)
+            elif client:
+                for datagram in back.output(far.recv(65535)):
+                    near.sendto(datagram, client)
+        number = asked.pop(0) if asked else None
+        if number == signal.SIGUSR1:
+            print(there, back, sep="\n", flush=True)
+    for _, datagram in there.waiting:
+        far.send(datagram)
+    for _, datagram in back.waiting:
+        near.sendto(datagram, client)
+    print(there, back, sep="\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ TWICE = PATTERN * 2
 TICK = 0.01
 AHEAD = 200  # datagrams
 LOST = 10  # seconds without progress: what is under way does not come any more
+asked = []  # the signals that came: looked at when what was done is counted, so that both agree
 
 
 def pattern(at, size):
@@ -96,10 +97,6 @@ class Stream:
         Stream.octets += len(data)
 
 
-def end(*_):
-    raise SystemExit
-
-
 def sockets(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     udp, tcp = (socket.socket(family, kind) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM))
@@ -115,26 +112,23 @@ def listen(args):
     udp, tcp = sockets(args.address, args.port)
     datagrams = Datagrams(args.progress and Progress(args.progress))
     ready = selectors.DefaultSelector()
-
-    def tell(*_):
-        print("%s\ntcp octets %d wrong %d" % (datagrams, Stream.octets, Stream.wrong), flush=True)
-
-    signal.signal(signal.SIGUSR1, tell)
     ready.register(udp, selectors.EVENT_READ)
     ready.register(tcp, selectors.EVENT_READ)
     print("ready", flush=True)
-    try:
-        while True:
-            for key, _ in ready.select():
-                sock = key.fileobj
-                if sock is udp:
-                    datagrams.take(udp.recv(65535))
-                elif sock is tcp:
-                    ready.register(tcp.accept()[0], selectors.EVENT_READ, Stream())
-                else:
-                    take_stream(ready, sock, key.data)
-    finally:
-        tell()
+    number = None
+    while number != signal.SIGTERM:
+        for key, _ in ready.select(0.02):
+            sock = key.fileobj
+            if sock is udp:
+                datagrams.take(udp.recv(65535))
+            elif sock is tcp:
+                ready.register(tcp.accept()[0], selectors.EVENT_READ, Stream())
+            else:
+                take_stream(ready, sock, key.data)
+        if asked:
+            number = asked.pop(0)
+            print("%s\ntcp octets %d wrong %d" % (datagrams, Stream.octets, Stream.wrong),
+                  flush=True)
 
 
 def take_stream(ready, sock, stream):
@@ -149,16 +143,16 @@ def take_stream(ready, sock, stream):
     sock.close()
 
 
-def paced(args, send, room=lambda: 1 << 30):
-    """Calls send() with what is due and has room, a hundred times a second. Who was kept waiting does
-    not make up for it at once: no queue on the way is made for that."""
+def paced(args, send, room=lambda sent: 1 << 30):
+    """Calls send() with what is due and has room, a hundred times a second, until it is over or told
+    to end. Who was kept waiting does not make up for it at once: no queue on the way is made for that."""
     start = time.monotonic()
     sent = missed = 0
     most = max(1, int(4 * TICK * args.rate))
-    while (passed := time.monotonic() - start) < args.seconds and sent < args.count:
+    while not asked and (passed := time.monotonic() - start) < args.seconds and sent < args.count:
         due = min(int(passed * args.rate) - missed, args.count) - sent
         if due > 0:
-            most_now = max(0, min(most, room()))
+            most_now = max(0, min(most, room(sent)))
             missed += max(0, due - most_now)
             due = min(due, most_now)
             send(sent, due)
@@ -177,18 +171,15 @@ def connect(args, kind):
 def send_datagrams(args):
     sock = connect(args, socket.SOCK_DGRAM)
     least, most = (int(word) for word in args.sizes.split("-"))
-    sent = 0
 
     def send(first, due):
-        nonlocal sent
         for number in range(first + 1, first + due + 1):
             sock.send(datagram(number, least + number * 37 % (most - least + 1)))
-            sent = number
 
     progress = args.progress and Progress(args.progress)
     came, when = 0, time.monotonic()
 
-    def room():
+    def room(sent):
         nonlocal came, when
         if progress.get() > came:
             came, when = progress.get(), time.monotonic()
@@ -196,10 +187,7 @@ def send_datagrams(args):
             came, when = sent, time.monotonic()
         return came + AHEAD - sent
 
-    try:
-        paced(args, send, *([room] if progress else []))
-    finally:
-        print("sent %d" % sent, flush=True)
+    print("sent %d" % paced(args, send, *([room] if progress else [])), flush=True)
 
 
 def send_stream(args):
@@ -221,7 +209,8 @@ def main():
     parser.add_argument("--count", type=int, default=1 << 40)
     parser.add_argument("--progress")
     args = parser.parse_args()
-    signal.signal(signal.SIGTERM, end)
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda number, _: asked.append(number))
     {"listen": listen, "datagrams": send_datagrams, "stream": send_stream}[args.command](args)
 
 

@@ -87,20 +87,21 @@ def stream(tool, key_file, spi, first, count):
             order.append(at)
         if at >= 30 and at % 5 == 0 and at - 30 < count:
             order.append(at - 30)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append(True))  # not between an act and its count
     sent = 0
-    try:
-        with open_wire() as wire:
-            print("ready", flush=True)
-            for at in range(len(order) + 16):
-                if at < len(order):
-                    wire.send(packets[order[at]])
-                    sent += 1
-                if at >= 16:
-                    wire.send(packets[order[at - 16]])
-                time.sleep(0.002)
-    finally:
-        print("sent", sent, flush=True)
+    with open_wire() as wire:
+        print("ready", flush=True)
+        for at in range(len(order) + 16):
+            if at < len(order):
+                wire.send(packets[order[at]])
+                sent += 1
+            if at >= 16:
+                wire.send(packets[order[at - 16]])
+            time.sleep(0.002)
+            if asked:
+                break
+    print("sent", sent, flush=True)
 
 
 if __name__ == "__main__":
