@@ -12,7 +12,7 @@ start() {
 	esp_more='gso = no' esp_configure a 203.0.113.2:4500
 	esp_configure b 203.0.113.1:4500
 	sed -i "/^sa \"site-in\"/a roam = $1" "$LAB_DIR/ns/gw-b/natmux.conf"
-	: >"$(lab_log natmuxd-gw-b)"
+	lab_log_new natmuxd-gw-b
 	esp_start a
 	a=$LAB_PID
 	esp_start b

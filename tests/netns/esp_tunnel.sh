@@ -20,7 +20,7 @@ sweep() {
 datagrams() {
 	local listener
 	rm -f "$LAB_DIR/progress"
-	: >"$(lab_log at-b)"
+	lab_log_new at-b
 	lab_spawn host-b at-b "$numbered" listen $b4 7000 --progress "$LAB_DIR/progress"
 	listener=$LAB_PID
 	lab_wait 5 grep -q ready "$(lab_log at-b)"

@@ -33,7 +33,7 @@ seen() {
 
 check_family() {
 	local v=IPv$1 any=$2 target=$3 client=$4 toy=toy-$1
-	: >"$(lab_log "$toy")"
+	lab_log_new "$toy"
 	lab_spawn gw-b "$toy" "$datagrams" daemon "$any" 4500
 	toys[$1]=$LAB_PID
 	tap_within 5 "$v: a daemon shares the port" grep -q ready "$(lab_log "$toy")"

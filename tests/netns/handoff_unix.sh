@@ -11,7 +11,7 @@ socket=/run/natmux/handoff.sock
 
 # good_client: one that answers; its number in `good`.
 good_client() {
-	: >"$(lab_log good)"
+	lab_log_new good
 	lab_spawn gw-b good "$handoff" daemon "$socket"
 	good=$LAB_PID
 	lab_wait 5 grep -q ready "$(lab_log good)"

@@ -19,7 +19,7 @@ configure() {
 toy() {
 	local name=$1 address=$2
 	shift 2
-	: >"$(lab_log "$name")"
+	lab_log_new "$name"
 	lab_spawn gw "$name" "$@" "$datagrams" daemon "$address" 4500 ${words:+"$words"}
 	lab_wait 5 grep -q ready "$(lab_log "$name")"
 }

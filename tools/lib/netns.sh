@@ -117,14 +117,17 @@ lab_run() {
 }
 
 # lab_spawn NAME LOG COMMAND...: runs a command in the background, its words in log/LOG.log, its
-# number in LAB_PID. The log goes through a pipe: AppArmor lets confined daemons write to one. A
+# number in LAB_PID. The log goes through a pipe: AppArmor lets confined daemons write to one. It is we who
+# begin what reads there, for a child that it does not know can stop a program (tcpdump waits for it). A
 # session of its own, or Ctrl-C would end it before lab_down can look.
 lab_spawn() {
-	local name=$1 log=$LAB_DIR/log/$2.log
+	local name=$1 log=$LAB_DIR/log/$2.log pipe
 	shift 2
-	setsid "$LAB_DIR/enter" "$name" "$@" > >(exec cat >>"$log" 3>&-) 2>&1 3>&- </dev/null &
+	exec {pipe}> >(exec cat >>"$log" 3>&-)
+	setsid "$LAB_DIR/enter" "$name" "$@" >&"$pipe" 2>&1 3>&- {pipe}>&- </dev/null &
 	# shellcheck disable=SC2034 # for the caller
 	LAB_PID=$!
+	exec {pipe}>&-
 }
 
 # lab_stop PID [SIGNAL]: ends a spawned process and waits for it, thirty seconds at most.
@@ -160,6 +163,12 @@ lab_is() {
 
 lab_log() {
 	echo "$LAB_DIR/log/$1.log"
+}
+
+# lab_log_new NAME: an empty one. What an earlier process has said and is not written yet goes to the old.
+lab_log_new() {
+	rm -f -- "$(lab_log "$1")"
+	: >"$(lab_log "$1")"
 }
 
 # lab_ns NAME: one namespace with IPv6 that works at once.

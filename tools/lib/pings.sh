@@ -11,7 +11,7 @@
 pings_begin() {
 	local box=$1 address=$2 interval=$3
 	shift 3
-	rm -f -- "$(lab_log pings)"
+	lab_log_new pings
 	# shellcheck disable=SC2086 # words
 	lab_spawn "$box" pings ${pings_program:-ping -n} -i "$interval" "$@" "$address"
 	pings_pid=$LAB_PID
