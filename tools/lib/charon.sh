@@ -37,7 +37,15 @@ charon_up() {
 
 # charon_has GATEWAY TEXT: whether `swanctl --list-sas` shows TEXT.
 charon_has() {
-	charon_ctl "$1" --list-sas 2>/dev/null | grep -qF -- "$2"
+	charon_ctl "$1" --list-sas 2>/dev/null | grep -F -- "$2" >/dev/null
+}
+
+# charon_has_settled GATEWAY TEXT: the same, and no SA is being made, replaced or deleted any more: with that
+# the next rekeying might collide, and charon takes its time before it tries again.
+charon_has_settled() {
+	local sas
+	sas=$(charon_ctl "$1" --list-sas 2>/dev/null)
+	[[ $sas == *"$2"* && ! $sas =~ CONNECTING|CREATED|INSTALLING|REKEYING|REKEYED|RETRYING|DELETING ]]
 }
 
 # charon_pings GATEWAY ADDRESS: one ping through the tunnel, from the gateway's inside.
