@@ -10,8 +10,9 @@
         --more, goes on with so many datagrams of ESP, one at a time, and says how many came back.
         With --late, asks the daemon for one more datagram so many seconds later, and is silent until
         it comes.
-    datagrams.py ask KIND ADDRESS PORT [--from PORT] [--count N]
-        sends N datagrams of one kind and prints the replies: exit status 0 when there was one
+    datagrams.py ask KIND ADDRESS PORT [--from PORT] [--count N] [--enough N]
+        sends N datagrams of one kind and prints the replies: exit status 0 when there was one. Waits for
+        as many, or for those that are enough
 
 LAB_ANSWER in the environment says how many seconds an answer is waited for (1); then talk asks again,
 four times.
@@ -176,7 +177,7 @@ def ask(args):
         sock.sendto(KINDS[args.kind](n), (args.address, args.port))
     replies = 0
     try:
-        while replies < args.count:
+        while replies < (args.enough or args.count):
             data, source = sock.recvfrom(65535)
             replies += 1
             print(name_of(data), len(data), source[0], source[1])
@@ -198,6 +199,7 @@ def main():
         command.add_argument("port", type=int)
         command.add_argument("--from", dest="source", type=int, default=0)
         command.add_argument("--count", type=int, default=1)
+        command.add_argument("--enough", type=int, default=0)
         command.add_argument("--more", type=int, default=0)
         command.add_argument("--both", action="store_true")
         command.add_argument("--late", type=int, default=0)
