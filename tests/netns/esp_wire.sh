@@ -11,9 +11,10 @@ relay_at=203.0.113.200
 relay() {
 	local log=$1
 	shift
-	: >"$(lab_log "$log")"
+	lab_log_new "$log"
 	sent_there=$(sent a) sent_back=$(sent b)
-	lab_spawn client "$log" "$tests/tools/esp_relay.py" $relay_at 4500 203.0.113.2 4500 "$@"
+	sleep 1.2 # each has a port of its own, and an SA moves once a second at most
+	lab_spawn client "$log" "$tests/tools/esp_relay.py" $relay_at 4500 203.0.113.2 4500 --seconds 900 "$@"
 	lab_wait 5 grep -q ready "$(lab_log "$log")"
 }
 
