@@ -36,7 +36,7 @@ stop() {
 
 # told ADDRESS MTU: whether A's host knows so of its way there.
 told() {
-	lab_ip host-a route get "$1" | grep -q "mtu $2 "
+	lab_ip host-a route get "$1" | grep "mtu $2 "
 }
 
 # whole ADDRESS SIZE: a packet of this size that must not be cut.
@@ -102,7 +102,7 @@ hears() {
 
 # syn_has TEXT: whether a SYN that was captured does.
 syn_has() {
-	tcpdump -r "$LAB_DIR/syn.pcap" -n 2>/dev/null | grep -qF "$1"
+	tcpdump -r "$LAB_DIR/syn.pcap" -n 2>/dev/null | grep -F -- "$1"
 }
 
 # So far a switch was too narrow, which says nothing.
