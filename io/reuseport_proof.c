@@ -94,8 +94,11 @@ static bool has_probe(
 	uint8_t bytes[PAYLOAD_MAX] = {0};
 	struct iovec iov = {.iov_base = bytes, .iov_len = sizeof(bytes)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	ssize_t len = proof->sys->recvmsg(proof->sockets[socket], &msg, flags);
+	ssize_t len;
 
+	do
+		len = proof->sys->recvmsg(proof->sockets[socket], &msg, flags);
+	while (len < 0 && errno == EINTR);
 	return len == (ssize_t)probe->len && memcmp(bytes, probe->bytes, probe->len) == 0;
 }
 

@@ -59,6 +59,15 @@ static void test_another_gets_it(void **state)
 	assert_non_null(strstr(why, "comes out at the wrong socket"));
 }
 
+/* Who is stopped and goes on while it waits has not waited in vain. */
+static void test_interrupted(void **state)
+{
+	(void)state;
+	fake_sys_fail(FAKE_RECVMSG, 1, 2, EINTR);
+	assert_int_equal(prove(2, 0), 0);
+	assert_string_equal(why, "");
+}
+
 static void test_counts(void **state)
 {
 	(void)state;
@@ -157,6 +166,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_this_kernel),
 		TEST(test_another_gets_it),
+		TEST(test_interrupted),
 		TEST(test_counts),
 		TEST(test_calls_that_fail),
 		TEST(test_ipv6),
