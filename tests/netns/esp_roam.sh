@@ -63,7 +63,8 @@ tap_is "pings lost while A's address changes" "$(flow 203.0.113.11 43000-43999)"
 tap_gets "B has followed again" -eq 2 moves
 tap_has "to the new address" "$(lab_log natmuxd-gw-b)" 'to 203.0.113.11:43'
 
-lab_spawn pub attack "$tests/tools/esp_attack.py" p-nat-b --replay 20 --forge 20 --source 203.0.113.200
+lab_spawn pub attack "$tests/tools/esp_attack.py" p-nat-b --replay 20 --forge 20 \
+	--source 203.0.113.200 --after 0.1
 lab_wait 5 grep -q ready "$(lab_log attack)"
 tap "20 packets are sent again, and 20 forged, from elsewhere" \
 	esp_pings host-a 192.168.2.10 -c 22 -i 0.05

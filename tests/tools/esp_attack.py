@@ -2,16 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody on the wire who has no keys: sends again what leaves an interface, as it is and changed.
 
-    esp_attack.py INTERFACE [--replay N] [--forge N] [--source ADDRESS]
+    esp_attack.py INTERFACE [--replay N] [--forge N] [--source ADDRESS] [--after SECONDS]
 
 Of each SPI's first N ESP-in-UDP datagrams on port 4500. A forged one has another sequence number,
 which the receiver has not seen, and a changed last octet. With --source, both seem to come from that
-IPv4 address. Runs until it is killed; a line for each SPI as soon as all of it is sent: "SPI
+IPv4 address. Where it matters that none overtakes the one that it is a copy of: --after so many
+seconds. Runs until it is killed; a line for each SPI as soon as all of it is sent: "SPI
 replayed N forged N", in hexadecimal and decimal.
 """
 import argparse
+import select
 import socket
 import struct
+import time
 
 OUTGOING = 4  # PACKET_OUTGOING
 PORT = 4500
@@ -66,21 +69,35 @@ def checksum(data):
     return 0xffff - total or 0xffff
 
 
+def tell(text):
+    print(text, flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("interface")
     parser.add_argument("--replay", type=int, default=0)
     parser.add_argument("--forge", type=int, default=0)
     parser.add_argument("--source")
+    parser.add_argument("--after", type=float, default=0)
     args = parser.parse_args()
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
     wire.setsockopt(socket.SOL_SOCKET, 33, 1 << 25)  # SO_RCVBUFFORCE: nothing is missed
     wire.bind((args.interface, 3))
     with open("/sys/class/net/%s/mtu" % args.interface, encoding="ascii") as file:
         longest = 14 + int(file.read())
-    seen = {}
+    seen, waiting = {}, []  # when, what to do
+
+    def later(act, *words):
+        waiting.append((time.monotonic() + args.after, lambda: act(*words)))
+
     print("ready", flush=True)
     while True:
+        while waiting and waiting[0][0] <= time.monotonic():
+            waiting.pop(0)[1]()
+        left = max(0, waiting[0][0] - time.monotonic()) if waiting else None
+        if not select.select([wire], [], [], left)[0]:
+            continue
         data, origin = wire.recvfrom(65535)
         if origin[2] != OUTGOING or len(data) > longest:  # a train, before it is cut
             continue
@@ -92,11 +109,11 @@ def main():
             frame.come_from(args.source)
         seen[frame.spi] = seen.get(frame.spi, 0) + 1
         if seen[frame.spi] <= args.replay:
-            wire.send(frame.whole())
+            later(wire.send, frame.whole())
         if seen[frame.spi] <= args.forge:
-            wire.send(frame.forge().whole())
+            later(wire.send, frame.forge().whole())
         if seen[frame.spi] == max(args.replay, args.forge):
-            print("%08x replayed %d forged %d" % (frame.spi, args.replay, args.forge), flush=True)
+            later(tell, "%08x replayed %d forged %d" % (frame.spi, args.replay, args.forge))
 
 
 if __name__ == "__main__":
