@@ -2,6 +2,7 @@
 /* The limit to compare with: blocking recvmmsg with UDP_GRO, and nobody looks at the bytes. */
 #include "bench/receiver.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -97,7 +98,9 @@ static void bare_step(void *self)
 
 	for (int i = 0; i < MESSAGES; i++)
 		bare->messages[i].msg_hdr.msg_controllen = sizeof(bare->controls[i].bytes);
-	got = recvmmsg(bare->fd, bare->messages, MESSAGES, MSG_WAITFORONE, NULL);
+	do
+		got = recvmmsg(bare->fd, bare->messages, MESSAGES, MSG_WAITFORONE, NULL);
+	while (got < 0 && errno == EINTR);
 	for (int i = 0; i < got; i++)
 		bare->count += datagrams_in(&bare->messages[i]);
 }
