@@ -2,17 +2,18 @@
 /*
  * A natmuxd for natmuxctl's tests: the real control server with a made-up daemon behind it, on
  * the socket named in argv[1]. While a capture runs it shows the same few datagrams again and
- * again, and something happens every 20 ms. Ends at SIGTERM, or after two minutes.
+ * again, and something happens every 20 ms. Ends at SIGTERM, or with the script that started it.
  */
 #include <stdio.h>
-#include <stdlib.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <natmux/error.h>
 #include "daemon/control/control.h"
 #include "tests/fakes/fake_server.h"
 
 static struct fake_server fake;
 static struct nm_control *control;
-static uv_timer_t tick, end;
+static uv_timer_t tick;
 static uv_signal_t terminate;
 
 /* An IKE_SA_INIT request's header behind the marker: RFC 3948 2.2, RFC 7296 3.1. */
@@ -60,14 +61,7 @@ static void stop(void)
 		return;
 	nm_control_free(control, NULL, NULL);
 	uv_close((uv_handle_t *)&tick, NULL);
-	uv_close((uv_handle_t *)&end, NULL);
 	uv_close((uv_handle_t *)&terminate, NULL);
-}
-
-static void on_end(uv_timer_t *timer)
-{
-	(void)timer;
-	stop();
 }
 
 static void on_terminate(uv_signal_t *handle, int number)
@@ -84,6 +78,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2 || !loop)
 		return 2;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	fake_server_init(&fake, loop);
 	fake.config.user_plane.export_keys = true;
 	fake_server_add_plane(&fake);
@@ -98,8 +93,6 @@ int main(int argc, char **argv)
 	}
 	uv_timer_init(loop, &tick);
 	uv_timer_start(&tick, on_tick, 20, 20);
-	uv_timer_init(loop, &end);
-	uv_timer_start(&end, on_end, 120000, 0);
 	uv_signal_init(loop, &terminate);
 	uv_signal_start(&terminate, on_terminate, SIGTERM);
 	uv_run(loop, UV_RUN_DEFAULT);
