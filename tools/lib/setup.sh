@@ -10,6 +10,7 @@
 
 setup_lists=${setup_lists:-$(dirname "${BASH_SOURCE[0]}")/..}
 setup_policy=${setup_policy:-/usr/sbin/policy-rc.d}
+setup_patience_s=300
 
 # The packages of the lists named, each once. "package [amd64]" is for that architecture only.
 setup_wanted() {
@@ -43,8 +44,25 @@ setup_as_root() {
 setup_apt() {
 	# needrestart would restart other people's services after our packages.
 	setup_as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C.UTF-8 \
-		apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+		apt-get -o DPkg::Lock::Timeout="$setup_patience_s" -o Dpkg::Use-Pty=0 -o Acquire::Retries=5 \
 		-o Dpkg::Options::=--force-confold "$@" </dev/null
+}
+
+# For dpkg's lock apt-get waits as it is told; for that of the lists, which the machine's own daily
+# update may have, we have to.
+setup_update() {
+	local said status until=$((SECONDS + setup_patience_s))
+
+	while :; do
+		said=$(setup_apt -q update 2>&1)
+		status=$?
+		printf '%s\n' "$said"
+		if [[ $status -eq 0 || $said != *'Could not get lock'* ]] || ((SECONDS >= until)); then
+			return "$status"
+		fi
+		[ -z "$stopped" ] || return 1
+		sleep 2
+	done
 }
 
 # Shows how apt-get gets on, everything else goes to the log: what is fetched, and which of the
@@ -114,7 +132,7 @@ setup_apt_install() (
 	setup_allow_services # one left behind by a run that was killed
 	setup_forbid_services || exit 1
 	# A source that is not ours may be broken; whether that matters shows below.
-	setup_apt -q update || printf 'apt-get update failed; trying with the lists at hand\n'
+	setup_update || printf 'apt-get update failed; trying with the lists at hand\n'
 	[ -z "$stopped" ] || exit 130
 	# --no-remove: rather fail than take something from the machine (libreswan, say).
 	setup_apt -q install -y --no-install-recommends --no-remove "$@" || exit 1

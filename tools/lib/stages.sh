@@ -110,14 +110,25 @@ compile() {
 	return 1
 }
 
-# meson_tests DIR OPTION...: one result for each of meson's tests.
+failures() {
+	grep -c '^failed	' "$results"
+}
+
+# meson_tests DIR OPTION...: one result for each of meson's tests. That it breaks off is a failure even
+# if none of those that it came to has failed.
 meson_tests() {
-	local dir=$1
+	local dir=$1 before status
+
 	shift
+	before=$(failures)
 	rm -f "$dir/meson-logs/testlog.json"
-	meson test -C "$dir" --no-rebuild "$@" || true
+	meson test -C "$dir" --no-rebuild "$@"
+	status=$?
 	tools/lib/meson-results "$dir/meson-logs/testlog.json" "$stage" >>"$results" 2>>"$results.tail" ||
 		result failed "$stage tests" 'meson test left no results'
+	if [ "$status" -ne 0 ] && [ "$(failures)" -eq "$before" ]; then
+		result failed "$stage tests" "meson test: status $status"
+	fi
 }
 
 stage_gcc() {
