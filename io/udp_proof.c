@@ -8,10 +8,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/time.h>
 #include "base/log.h"
 
 enum {
+	/*
+	 * What is sent is there at once, unless the kernel hands it to another CPU first, or leaves it
+	 * to a thread of its own that has to wait for one.
+	 */
+	PATIENCE_MS = 1000,
 	UNIT = 40,
 	BYTES = 2 * UNIT + 7, /* three datagrams, the last one shorter */
 	DATAGRAMS = 3,
@@ -47,19 +51,12 @@ static const char *listen_there(struct proof *proof, bool use_gro)
 {
 	const struct natmux_addr addr = address_of(proof->udp);
 	const struct nm_sys *sys = proof->udp->sys;
-	/*
-	 * What is sent is there at once, unless the kernel hands it to another CPU first, or leaves it
-	 * to a thread of its own that has to wait for one.
-	 */
-	const struct timeval patience = {.tv_sec = 1};
 	const int on = 1;
 
 	proof->to_len = (socklen_t)natmux_addr_to_sockaddr(&addr, (struct sockaddr *)&proof->to);
 	proof->fd = sys->socket(proof->to.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP);
 	if (proof->fd < 0)
 		return "socket";
-	if (sys->setsockopt(proof->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
-		return "setsockopt(SO_RCVTIMEO)";
 	if (use_gro && sys->setsockopt(proof->fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) < 0)
 		return "setsockopt(UDP_GRO)";
 	if (sys->bind(proof->fd, (struct sockaddr *)&proof->to, proof->to_len) < 0)
@@ -106,6 +103,23 @@ static size_t unit_of(struct msghdr *msg, size_t len)
 	return len;
 }
 
+/*
+ * One message, or -1 and errno. Who is stopped and continued while it polls goes on with the time that is
+ * left; with SO_RCVTIMEO each time would begin anew.
+ */
+static ssize_t receive(const struct proof *proof, struct msghdr *msg)
+{
+	struct pollfd fd = {.fd = proof->fd, .events = POLLIN};
+	int n;
+
+	do
+		n = proof->udp->sys->poll(&fd, 1, PATIENCE_MS);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		errno = EAGAIN;
+	return n > 0 ? proof->udp->sys->recvmsg(proof->fd, msg, MSG_DONTWAIT) : -1;
+}
+
 /* Takes datagrams until all have come. 0, an errno, or ENOMSG: they were others. */
 static int take_train(struct proof *proof)
 {
@@ -119,11 +133,9 @@ static int take_train(struct proof *proof)
 			.msg_iovlen = 1,
 			.msg_control = &control,
 			.msg_controllen = sizeof(control)};
-		ssize_t n = proof->udp->sys->recvmsg(proof->fd, &msg, 0);
+		ssize_t n = receive(proof, &msg);
 		size_t len = n > 0 ? (size_t)n : 0, unit;
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return errno;
 		unit = unit_of(&msg, len);

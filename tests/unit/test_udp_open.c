@@ -305,6 +305,21 @@ static void test_proofs(void **state)
 	}
 }
 
+/* Who is stopped and goes on while it waits for its own train has not waited in vain. */
+static void test_interrupted_proofs(void **state)
+{
+	struct nm_udp_config config = config_all();
+	struct nm_udp *udp;
+
+	(void)state;
+	fake_sys_fail(FAKE_POLL, 0, 3, EINTR);
+	assert_int_equal(open_at(&config, "127.0.0.1", &udp), 0);
+	assert_true(nm_udp_status(udp)->has_gro);
+	assert_true(nm_udp_status(udp)->has_gso);
+	assert_int_not_equal(fake_sys_calls(FAKE_POLL), 0);
+	nm_udp_close(udp);
+}
+
 /* A proof that cannot be made: no offload, and a socket all the same. */
 static void test_no_proofs(void **state)
 {
@@ -318,6 +333,7 @@ static void test_no_proofs(void **state)
 		{FAKE_BIND, 1, EPERM, "Operation not permitted"},
 		{FAKE_GETSOCKNAME, 1, EPERM, "Operation not permitted"},
 		{FAKE_SENDMSG, 0, EPERM, "Operation not permitted"},
+		{FAKE_POLL, 0, ENOMEM, "Cannot allocate memory"},
 		/* as in a new namespace, where nobody has set lo up */
 		{FAKE_BIND, 1, EADDRNOTAVAIL, "is the loopback interface up?"},
 		{FAKE_SENDMSG, 0, ENETUNREACH, "is the loopback interface up?"},
@@ -581,6 +597,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_offloads_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_esp_gro, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proofs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_interrupted_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_buffers, setup, teardown),
