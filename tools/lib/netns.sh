@@ -29,6 +29,7 @@ LAB_ID=
 LAB_DIR=
 LAB_PID=
 LAB_NAMES=()
+declare -A LAB_WRITERS=() # of logs, by who is spawned
 # Seconds in which who asks once has an answer; less where none is expected, or one asks again.
 export LAB_ANSWER=${LAB_ANSWER:-20}
 
@@ -121,26 +122,38 @@ lab_run() {
 # begin what reads there, for a child that it does not know can stop a program (tcpdump waits for it). A
 # session of its own, or Ctrl-C would end it before lab_down can look.
 lab_spawn() {
-	local name=$1 log=$LAB_DIR/log/$2.log pipe
+	local name=$1 log=$LAB_DIR/log/$2.log writer pipe
 	shift 2
+	: >>"$log"
 	exec {pipe}> >(exec cat >>"$log" 3>&-)
+	writer=$!
 	setsid "$LAB_DIR/enter" "$name" "$@" >&"$pipe" 2>&1 3>&- {pipe}>&- </dev/null &
-	# shellcheck disable=SC2034 # for the caller
 	LAB_PID=$!
 	exec {pipe}>&-
+	LAB_WRITERS[$LAB_PID]=$writer
 }
 
-# lab_stop PID [SIGNAL]: ends a spawned process and waits for it, thirty seconds at most.
+# lab_stop PID [SIGNAL]: ends a spawned process and waits for it, thirty seconds at most, and for all that
+# it has said to be in its log.
 lab_stop() {
-	local i
-	kill "-${2:-TERM}" "$1" || return 0
-	for ((i = 0; i < 300; i++)); do
-		kill -0 "$1" || break
+	local writer=${LAB_WRITERS[$1]:-}
+	if kill "-${2:-TERM}" "$1"; then
+		lab_ends 30 "$1" || kill -KILL "$1" || true
+		wait "$1" || true
+	fi
+	unset "LAB_WRITERS[$1]"
+	[[ -z $writer ]] || lab_ends 5 "$writer" || true # a child of it may say more
+} 2>/dev/null # bash tells who was killed
+
+# lab_ends SECONDS PID: whether a process of ours ends by itself.
+lab_ends() {
+	local tenths
+	for ((tenths = 0; tenths < $1 * 10; tenths++)); do
+		kill -0 "$2" 2>/dev/null || return 0
 		sleep 0.1
 	done
-	kill -KILL "$1" || true
-	wait "$1" || true
-} 2>/dev/null # bash tells who was killed
+	return 1
+}
 
 # lab_wait SECONDS COMMAND...: tries a command until it succeeds; fails when the time is over. The seconds
 # are those of a machine that has nothing else to do; others take LAB_PATIENCE times as long.
