@@ -20,8 +20,8 @@ start() {
 
 # captured: keepalives of gw-a as they arrive at gw-b, told by length and octet.
 captured() {
-	tcpdump -r "$LAB_DIR/keepalive.pcap" -n 'udp dst port 4500 and udp[4:2] = 9 and udp[8] = 0xff' \
-		2>/dev/null | wc -l
+	{ tcpdump -r "$LAB_DIR/keepalive.pcap" -n 'udp dst port 4500 and udp[4:2] = 9 and udp[8] = 0xff' \
+		2>/dev/null || true; } | wc -l # the last packet may be half written
 }
 
 # too_soon: how many of them came less than a second and a half after anything from the same peer. Who
@@ -49,7 +49,7 @@ sleep $late
 tap "$late seconds of silence later B finds A" b_finds_a
 tap_gets "because of keepalives" -ge 4 captured
 tap_is "none of which came while there was traffic, or sooner than it should" "$(too_soon)" -eq 0
-tap "B has taken them for what they are" \
+tap_within 5 "B has taken them for what they are" \
 	natmux_is gw-b '.rx.keepalive.datagrams >= 4 and .rx.runt.datagrams == 0' stats
 tap "and not for ESP" natmux_is gw-b 'all(.drops[]; .reason | startswith("esp-") | not)' drops
 lab_stop "$a"

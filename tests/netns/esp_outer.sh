@@ -41,12 +41,12 @@ listen() {
 }
 
 heard() {
-	tcpdump -r "$LAB_DIR/outer.pcap" -n "$1" 2>/dev/null | wc -l
+	{ tcpdump -r "$LAB_DIR/outer.pcap" -n "$1" 2>/dev/null || true; } | wc -l # the last may be half written
 }
 
 # lengths: how many different ones there were.
 lengths() {
-	tcpdump -r "$LAB_DIR/outer.pcap" -n -q 2>/dev/null | sed 's/.* //' | sort -u | wc -l
+	{ tcpdump -r "$LAB_DIR/outer.pcap" -n -q 2>/dev/null || true; } | sed 's/.* //' | sort -u | wc -l
 }
 
 # header NAME FROM-A-HOST... -- FILTER: five pings with these arguments, and what they look like outside.
@@ -90,12 +90,12 @@ header "of IPv6" $b6 -- "$no_df"
 stop
 
 start 'dummy = 1'
-begin=$SECONDS
+begin=${EPOCHREALTIME/[.,]/}
 listen
 lab_wait 12 lab_is -ge 6 heard '' || true
 dummies=$(heard '')
 tap_is "dummies in silence" "$dummies" -ge 6
-tap_is "and not too many: two a second at most" "$dummies" -le $((2 * (SECONDS - begin) + 1))
+tap_is "and not too many: two a second at most" "$dummies" -le $(((${EPOCHREALTIME/[.,]/} - begin) / 500000 + 1))
 tap "A has counted them" natmux_is gw-a \
 	".sas[] | select(.direction == \"out\") | .counters.dummy >= $dummies" sa list
 tap_within 2 "B has seen through them" natmux_is gw-b \
