@@ -8,14 +8,14 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 numbered=$tests/tools/numbered.py
 
-# renew LOG COUNT [ARGUMENT...]: so many new pairs.
+# renew LOG COUNT [ARGUMENT...]: so many new pairs, or with --until more of them.
 renew() {
 	local log=$1 count=$2
 	shift 2
 	timeout 400 "$tests/tools/esp_renew.py" "$LAB_DIR/ns/gw-a/run/natmux/control.sock" 203.0.113.2:4500 \
 		"$LAB_DIR/ns/gw-b/run/natmux/control.sock" 203.0.113.1:4500 "$count" "$@" \
 		>"$(lab_log "$log")" 2>&1
-	[[ $(tail -n 1 "$(lab_log "$log")") == "renewed $count" ]]
+	lab_is -ge "$count" of "$log" renewed
 }
 
 # listen HOST ADDRESS, send WHAT FROM TO RATE: both ends; their numbers are in $pids.
@@ -43,6 +43,13 @@ arrived() {
 		lab_is -eq "$(of datagrams-host-b sent)" of at-host-a received
 }
 
+# flowed PAIRS: whether each stream has been there for its part of so many pairs.
+flowed() {
+	kill -USR1 "${listeners[@]}"
+	lab_is -ge $((10 * $1)) of at-host-a received && lab_is -ge $((10 * $1)) of at-host-b received &&
+		lab_is -ge $((7000 * $1)) of at-host-b octets
+}
+
 stop() {
 	local pid
 	for pid in "${senders[@]}"; do
@@ -66,7 +73,7 @@ dropped() {
 	natmux_json "gw-$1" '[.drops[] | select(.reason != "out-policy") | .count] | add // 0' drops
 }
 
-# begin, stop: both gateways and all traffic.
+# begin, talk, stop, end: both gateways, and all traffic between them.
 begin() {
 	esp_start a
 	gateways=("$LAB_PID")
@@ -75,6 +82,9 @@ begin() {
 	lab_wait 5 esp_pings host-a 192.168.2.10
 	listen host-b 192.168.2.10
 	listen host-a 192.168.1.10
+}
+
+talk() {
 	send datagrams host-a 192.168.2.10 500
 	send datagrams host-b 192.168.1.10 300
 }
@@ -94,10 +104,16 @@ configure() {
 
 # unharmed PAIRS: so many pairs of SAs, and what goes through them is there.
 unharmed() {
-	local pairs=$1 start=$SECONDS way from to side
+	local pairs=$1 start=$SECONDS renewing way from to side
 	begin
+	renew "renewed-$pairs" "$pairs" --until "$LAB_DIR/flowed-$pairs" &
+	renewing=$!
+	lab_wait 5 grep -q ready "$(lab_log "renewed-$pairs")"
+	talk
 	send stream host-a 192.168.2.10 400000
-	tap "$pairs pairs of SAs" renew renewed "$pairs"
+	lab_wait 20 flowed "$pairs" || true # what has not is told
+	touch "$LAB_DIR/flowed-$pairs"
+	tap "$pairs pairs of SAs" wait "$renewing"
 	echo "# in $((SECONDS - start)) seconds"
 	stop
 	for way in ab ba; do
@@ -130,6 +146,7 @@ unharmed 50
 
 # And would it be seen? The same with pairs of which the old one goes first.
 begin
+talk
 tap "five pairs, carelessly" renew careless 5 --careless
 stop
 tap_is "lost, as it must be" "$(of at-host-b lost)" -ge 1

@@ -3,13 +3,15 @@
 """In place of an IKE daemon: gives two natmuxd new pairs of SAs whenever one's soft limit is reached.
 
     esp_renew.py A-SOCKET A-REMOTE B-SOCKET B-REMOTE COUNT [--suite WORD] [--packets N]
-                 [--linger S] [--careless]
+                 [--linger S] [--until FILE] [--careless]
 
 Sockets are those of control, remotes where each sends its packets. The first pair is there, of reqid 1,
-and its SPIs are 0x1000 for what A sends and 0x1001 for the rest. Every new outbound SA has a soft limit
+and its SPIs are 0x1000 for what A sends and 0x1001 for the rest; what it has not received when this
+begins is lost. Every new outbound SA has a soft limit
 of N packets, and a hard one a hundred times as far. Make before break: who receives comes first, who
 sends next, and what is old goes as soon as all that it has sent is there, or after S seconds;
---careless is the other way round, as somebody would who thought nothing of it. Says "renewed N" at the end.
+--careless is the other way round, as somebody would who thought nothing of it. With --until it goes on
+beyond COUNT for as long as there is no such file. Says "renewed N" at the end.
 """
 import argparse
 import json
@@ -19,8 +21,8 @@ import socket
 import sys
 import time
 
+FIRST = 0x1000
 PATIENCE = 60
-LINGER = 0.2  # seconds: another worker's packets may be a little behind
 KEY_LENGTHS = {"aes128gcm16": 20, "aes256gcm16": 36, "chacha20poly1305": 36, "aes128-sha256": 48}
 
 
@@ -76,17 +78,18 @@ class Daemon:
         remote = {"remote": self.remote} if direction == "out" else {}
         self.ask("sa-delete", direction=direction, spi="0x%x" % spi, **remote)
 
-
-    def sequence(self):
-        """Of each SA, the last number that it has used, or the highest that it has seen."""
-        return {(sa["direction"], int(sa["spi"], 16)): sa["sequence"]
+    def count(self):
+        """Of each SA, the last number that it has used, or how many it has opened."""
+        return {(sa["direction"], int(sa["spi"], 16)):
+                sa["sequence"] if sa["direction"] == "out" else sa["counters"]["packets"]
                 for sa in self.ask("sa-list")["sas"]}
 
 
 class Renewal:
     def __init__(self, a, b, args):
         self.a, self.b, self.args = a, b, args
-        self.spi, self.count = 0x1000, 0
+        self.spi, self.count = FIRST, 0
+        self.lost = self.missing(FIRST)
         self.old = []  # (when it goes, SPI)
 
     def is_current(self, spi):
@@ -117,7 +120,7 @@ class Renewal:
         while self.old:
             when, spi = self.old[0]
             age = time.monotonic() - when
-            if age < LINGER or age < self.args.linger and not self.has_arrived(spi):
+            if age < self.args.linger and not self.has_arrived(spi):
                 return False
             self.forget(spi)
             self.old.pop(0)
@@ -125,9 +128,13 @@ class Renewal:
 
     def has_arrived(self, spi):
         """Whether all that this pair has sent has come to the other side."""
-        there, here, back = self.a.sequence(), self.b.sequence(), self.a.sequence()
-        return (here["in", spi] >= there["out", spi] and
-                back["in", spi + 1] >= here["out", spi + 1])
+        lost = self.lost if spi == FIRST else (0, 0)
+        return all(now <= before for now, before in zip(self.missing(spi), lost))
+
+    def missing(self, spi):
+        """How much of what a pair has sent has not come to the other side, for both directions."""
+        there, here, back = self.a.count(), self.b.count(), self.a.count()
+        return (there["out", spi] - here["in", spi], here["out", spi + 1] - back["in", spi + 1])
 
 
 def main():
@@ -138,6 +145,7 @@ def main():
     parser.add_argument("--suite", default="aes128gcm16")
     parser.add_argument("--packets", type=int, default=50)
     parser.add_argument("--linger", type=float, default=20)
+    parser.add_argument("--until")
     parser.add_argument("--careless", action="store_true")
     args = parser.parse_args()
     a, b = Daemon(args.a_socket, args.a_remote), Daemon(args.b_socket, args.b_remote)
@@ -146,7 +154,8 @@ def main():
         ready.register(daemon.events, selectors.EVENT_READ, daemon)
     print("ready", flush=True)
     last = time.monotonic()
-    while renewal.count < args.count and time.monotonic() - last < PATIENCE:
+    while time.monotonic() - last < PATIENCE and (
+            renewal.count < args.count or args.until and not os.path.exists(args.until)):
         for key, _ in ready.select(0.05):
             if any([renewal.is_current(spi) for spi in key.data.soft_limits()]):
                 renewal.renew()

@@ -115,26 +115,35 @@ esp_renew() {
 	esp_add a "$name" in ba $((spi + 1))
 	esp_add a "$name" out ab "$spi" remote "$remote_of_a" "$@"
 	esp_add b "$name" out ba $((spi + 1)) remote "$(esp_peer b)" "$@"
-	sleep 0.2 # another worker's may be a little behind
-	lab_wait 2 esp_arrived a b "$old" || true # unless it is lost
-	lab_wait 2 esp_arrived b a "$((old + 1))" || true
+	lab_wait 1 esp_is_complete a b "$old" || true # unless something is lost
+	lab_wait 1 esp_is_complete b a "$((old + 1))" || true
 	natmux_ctl gw-a sa del dir out spi "$old" remote "$remote_of_a"
 	natmux_ctl gw-b sa del dir out spi "$((old + 1))" remote "$remote_of_b"
 	natmux_ctl gw-a sa del dir in spi "$((old + 1))"
 	natmux_ctl gw-b sa del dir in spi "$old"
 }
 
-# esp_sequence SIDE DIRECTION SPI: the last number that an SA has used, or the highest that it has seen.
-esp_sequence() {
+# esp_of SIDE DIRECTION SPI FILTER: what jq's FILTER finds in an SA; esp_sequence: the last number that it
+# has used, or the highest that it has seen.
+esp_of() {
 	natmux_json "gw-$1" ".sas[] | select(.direction == \"$2\" and .spi == \"$(printf '0x%08x' "$3")\") |
-		.sequence" sa list
+		$4" sa list
 }
 
-# esp_arrived FROM TO SPI: whether all that an SA has sent has come to the other side.
+esp_sequence() {
+	esp_of "$@" .sequence
+}
+
+# esp_arrived FROM TO SPI: whether the last packet that an SA has sent has come to the other side.
 esp_arrived() {
 	local sent
-	sent=$(esp_sequence "$1" out "$3")
-	[[ $(esp_sequence "$2" in "$3") -ge $sent ]]
+	sent=$(esp_sequence "$1" out "$3") && lab_is -ge "$sent" esp_sequence "$2" in "$3"
+}
+
+# esp_is_complete FROM TO SPI: whether each that it has sent has: another worker's may be behind the last.
+esp_is_complete() {
+	local sent
+	sent=$(esp_sequence "$1" out "$3") && lab_is -ge "$sent" esp_of "$2" in "$3" .counters.packets
 }
 
 # esp_peer SIDE: where the gateway's packets go now; esp_added_remote SIDE: where the newest outbound SA
