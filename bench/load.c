@@ -11,7 +11,7 @@
 
 #include "bench/console.h"
 
-enum { READY_MS = 3000, CONNECT_MS = 3000, BUFFER = 2 << 20, BUFFER_DEFAULT = 212992 };
+enum { READY_MS = 15000, CONNECT_MS = 15000, BUFFER = 2 << 20, BUFFER_DEFAULT = 212992 };
 
 bool nm_load_has_program(const char *name)
 {
@@ -114,9 +114,9 @@ int nm_load_run(struct nm_lab *lab, const struct nm_load *load, struct nm_load_r
 	else
 		snprintf(kind, sizeof(kind), "-P %u %s %.24s", load->streams,
 			load->congestion ? "-C" : "", load->congestion ? load->congestion : "");
-	/* A last limit for an iperf3 that waits for a peer that is gone. */
+	/* A last limit for an iperf3 that waits for a peer that is gone; a machine may be busy. */
 	snprintf(command, sizeof(command),
-		"timeout -k 1 %u iperf3 -J -c %s -t %u --connect-timeout %d %s", load->seconds + 8,
+		"timeout -k 1 %u iperf3 -J -c %s -t %u --connect-timeout %d %s", load->seconds + 30,
 		load->target, load->seconds, CONNECT_MS, kind);
 	json = nm_lab_read(lab, NM_LAB_A, command);
 	err = json ? nm_load_parse(json, load->is_udp, result) : NATMUX_ESYSTEM;
