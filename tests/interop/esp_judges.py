@@ -96,7 +96,7 @@ class Tool:
 
     def close(self):
         self.process.stdin.close()
-        expect(self.process.wait(10) == 0, "esp_tool failed")
+        expect(self.process.wait(60) == 0, "esp_tool failed")
 
 
 def numbers(dice, esn):

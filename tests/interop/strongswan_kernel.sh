@@ -29,10 +29,11 @@ tap_is "an XFRM state out" "$(states gw-a 14500 4500)" -eq 1
 tap_is "and one in" "$(states gw-a 4500 14500)" -eq 1
 tap "ping from A's host to B's" charon_pings host-a 192.168.2.10
 tap "packets of 1372 bytes" lab_run host-a ping -q -c 3 -i 0.2 -W "$LAB_ANSWER" -M "do" -s 1344 192.168.2.10
-tap "CHILD_SA rekeyed" charon_ctl gw-a --rekey --child net
-tap_within 10 "ping after it" charon_pings host-b 192.168.1.10
+tap "CHILD_SA rekeyed" charon_rekeys gw-a net gw-b
+tap "ping after it" charon_pings host-b 192.168.1.10
 tap "IKE_SA rekeyed" charon_ctl gw-b --rekey --ike headquarters
-tap_within 10 "ping after that" charon_pings host-a 192.168.2.10
+tap_within 20 "which is done" charon_has_settled gw-b 'headquarters: #2, ESTABLISHED'
+tap "ping after that" charon_pings host-a 192.168.2.10
 tap_is "ESP through natmux at A" "$(natmux_rx gw-a esp)" -ge 4
 tap "STUN is answered on the port" lab_run client "$datagrams" ask stun 203.0.113.2 4500
 tap_end

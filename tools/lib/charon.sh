@@ -48,6 +48,28 @@ charon_has_settled() {
 	[[ $sas == *"$2"* && ! $sas =~ CONNECTING|CREATED|INSTALLING|REKEYING|REKEYED|RETRYING|DELETING ]]
 }
 
+# charon_rekeys GATEWAY CHILD PEER: whether a CHILD_SA is rekeyed, and the peer's kernel has new states and none of
+# the old ones any more. swanctl only sets it off, and as long as it goes on packets may get lost: who is asked
+# may use his new state before the other has put his into the kernel (RFC 7296 2.8).
+charon_rekeys() {
+	local before
+	before=$(charon_spis "$3")
+	charon_ctl "$1" --rekey --child "$2" && lab_wait 5 charon_has_rekeyed "$1" "$3" "$before"
+}
+
+# charon_has_rekeyed GATEWAY PEER SPIS: whether one state for each direction is there, and none of those.
+charon_has_rekeyed() {
+	local now
+	now=$(charon_spis "$2")
+	[[ $(wc -w <<<"$now") -eq 2 && -z $(comm -12 <(echo "$3") <(echo "$now")) ]] &&
+		charon_has_settled "$1" INSTALLED
+}
+
+# charon_spis GATEWAY: of its kernel's states, in their order.
+charon_spis() {
+	lab_ip "$1" xfrm state | sed -n 's/.* spi \(0x[0-9a-f]*\) .*/\1/p' | sort
+}
+
 # charon_pings GATEWAY ADDRESS: one ping through the tunnel, from the gateway's inside.
 charon_pings() {
 	lab_run "$1" ping -q -c 1 -W "$LAB_ANSWER" "$2"

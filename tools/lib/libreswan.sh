@@ -22,11 +22,11 @@ libreswan_fetch() {
 	packages=$(apt-get install -s --no-install-recommends libreswan 2>/dev/null |
 		sed -n 's/^Inst \(libreswan\|lib[^ ]*\) .*/\1/p')
 	(
-		cd "$work"
+		cd "$work" || exit
 		# shellcheck disable=SC2086 # one word each
-		apt-get download -q ${packages:-libreswan} >/dev/null 2>&1
+		apt-get download -q ${packages:-libreswan} >/dev/null 2>&1 || exit
 		for package in ./*.deb; do
-			dpkg -x "$package" root
+			dpkg -x "$package" root || exit
 		done
 	) && mv -T "$work/root" "$LIBRESWAN_DIR"
 	rm -rf -- "$work"
@@ -56,10 +56,11 @@ libreswan_ctl() {
 	libreswan_run "$gw" ipsec "$@"
 }
 
-# libreswan_start GATEWAY: starts pluto; its log is log/pluto-GATEWAY.log.
+# libreswan_start GATEWAY: starts pluto; its log is log/pluto-GATEWAY.log, a new one.
 libreswan_start() {
 	rm -f "$LAB_DIR/ns/$1"/var/lib/ipsec/nss/*.db # initnss wants to be the first
-	libreswan_ctl "$1" initnss >"$(lab_log "pluto-$1")" 2>&1
+	lab_log_new "pluto-$1"
+	libreswan_ctl "$1" initnss >>"$(lab_log "pluto-$1")" 2>&1
 	lab_spawn "$1" "pluto-$1" env "${LIBRESWAN_ENV[@]}" \
 		/usr/libexec/ipsec/pluto --nofork --stderrlog --config /etc/ipsec.conf \
 		--nssdir /var/lib/ipsec/nss --rundir /run/pluto

@@ -17,11 +17,11 @@ openiked_fetch() {
 	packages=$(apt-get install -s --no-install-recommends openiked 2>/dev/null |
 		sed -n 's/^Inst \(openiked\|lib[^ ]*\) .*/\1/p')
 	(
-		cd "$work"
+		cd "$work" || exit
 		# shellcheck disable=SC2086 # one word each
-		apt-get download -q ${packages:-openiked} >/dev/null 2>&1
+		apt-get download -q ${packages:-openiked} >/dev/null 2>&1 || exit
 		for package in ./*.deb; do
-			dpkg -x "$package" root
+			dpkg -x "$package" root || exit
 		done
 	) && mv -T "$work/root" "$OPENIKED_DIR"
 	rm -rf -- "$work"
@@ -75,6 +75,17 @@ openiked_pid() {
 
 openiked_has_sockets() {
 	[[ -n $(openiked_pid "$1") ]]
+}
+
+# openiked_stop GATEWAY PID [SIGNAL]: ends iked by its first process, and waits for the others to follow: one
+# of them still answers ikectl.
+openiked_stop() {
+	lab_stop "$2" "${3:-TERM}"
+	lab_wait 5 openiked_is_gone "$1"
+}
+
+openiked_is_gone() {
+	[[ $(ip netns pids "nm-$LAB_ID-$1" | xargs -r ps -o comm= -p) != *iked* ]]
 }
 
 # openiked_start GATEWAY: starts iked; the number of its first process in LAB_PID, its log in
