@@ -16,7 +16,7 @@ stream() {
 	lab_wait 5 grep ready "$(lab_log listener)" && lab_run host-a timeout 90 "$tests/tools/numbered.py" \
 		stream 192.168.2.10 7000 --rate 300000 --count 300000 || status=1
 	lab_stop "$listener"
-	return $status
+	return "$status"
 }
 
 # traffic: pings of both families and both ways, and TCP.
