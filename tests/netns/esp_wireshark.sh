@@ -24,12 +24,14 @@ traffic() {
 	esp_pings host-a 192.168.2.10 -c 5 -i 0.02 && esp_pings host-b 2001:db8:a1::10 -c 5 -i 0.02 && stream
 }
 
-# read_with KEYS FILTER FIELD...: what tshark finds in the capture with these keys.
+# read_with KEYS FILTER FIELD...: what tshark finds in the capture with these keys. The stream is nothing
+# else: who puts its own messages together from it gives up where a segment was sent again, and with that
+# tshark forgets what it was about to say of the packet.
 read_with() {
 	local keys=$1 filter=$2 field line
 	local -a options=(-o esp.enable_encryption_decode:TRUE
 		-o "esp.enable_authentication_check:${checks_icv:-TRUE}"
-		-o tcp.check_checksum:TRUE -o udp.try_heuristic_first:TRUE)
+		-o tcp.check_checksum:TRUE -o udp.try_heuristic_first:TRUE -d "tcp.port==7000,data")
 	shift 2
 	while IFS= read -r line; do
 		options+=(-o "uat:esp_sa:$line")
