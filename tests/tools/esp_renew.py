@@ -7,11 +7,11 @@
 
 Sockets are those of control, remotes where each sends its packets. The first pair is there, of reqid 1,
 and its SPIs are 0x1000 for what A sends and 0x1001 for the rest; what it has not received when this
-begins is lost. Every new outbound SA has a soft limit
-of N packets, and a hard one a hundred times as far. Make before break: who receives comes first, who
-sends next, and what is old goes as soon as all that it has sent is there, or after S seconds;
---careless is the other way round, as somebody would who thought nothing of it. With --until it goes on
-beyond COUNT for as long as there is no such file. Says "renewed N" at the end.
+begins is lost. Every new outbound SA has a soft limit of N packets, and a hard one a thousand times as
+far. Make before break: who receives comes first, who sends next, and what is old goes as soon as all that
+it has sent is there, or after S seconds; --careless is the other way round, as somebody would who thought
+nothing of it. With --until it goes on beyond COUNT for as long as there is no such file. Says "renewed N"
+at the end.
 """
 import argparse
 import json
@@ -71,7 +71,7 @@ class Daemon:
         sa = {"direction": direction, "spi": spi, "suite": args.suite, "reqid": 1}
         if direction == "out":
             sa.update(remote=self.remote, soft_packets=args.packets,
-                      hard_packets=100 * args.packets)
+                      hard_packets=1000 * args.packets)
         self.ask("sa-add", sa=sa, key=key.hex())
 
     def delete(self, direction, spi):
