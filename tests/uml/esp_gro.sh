@@ -12,7 +12,7 @@ set -euo pipefail
 . "$(dirname -- "${BASH_SOURCE[0]}")/kernel.sh"
 mixed=$tests/tools/mixed_trains.py
 esp_suite=null-sha256 flows=16 packets=7 all=$((16 * 7))
-sequence=1 answered=0 echoed=0 read=0
+sequence=1 answered=0 before_echoed=0 before_read=0
 
 # modules: what opens ESP in GRO; the kernel does not load it by itself.
 modules() {
@@ -48,10 +48,9 @@ counter() {
 		{ for (i = 1; i <= n; i++) if (head[i] == name) print $i }' /proc/net/snmp
 }
 
-# send 4|6 [OPTION...]: sixteen trains; how many STUN messages were answered, echo requests delivered,
-# and IPv4 packets the IP layer has read.
+# send 4|6 [OPTION...]: sixteen trains; how many STUN messages were answered.
 send() {
-	local way=$1 before_echoed before_read
+	local way=$1
 	shift
 	before_echoed=$(counter Icmp InEchos) before_read=$(counter Ip InReceives)
 	if [[ $way == 4 ]]; then
@@ -62,14 +61,21 @@ send() {
 			10.3.0.1 10.1.0.1 --flows "$flows" --esp "$packets" "$@")
 	fi
 	sequence=$((sequence + all))
-	echoed=$(($(counter Icmp InEchos) - before_echoed))
-	read=$(($(counter Ip InReceives) - before_read))
+}
+
+# echoed, read_by_ip: echo requests delivered since, and IPv4 packets that the IP layer has read.
+echoed() {
+	echo $(($(counter Icmp InEchos) - before_echoed))
+}
+
+read_by_ip() {
+	echo $(($(counter Ip InReceives) - before_read))
 }
 
 # all_arrive WHAT 4|6
 all_arrive() {
 	send "$2"
-	tap_is "$1: each packet of ESP is opened" "$echoed" -eq "$all"
+	tap_gets "$1: each packet of ESP is opened" -eq "$all" echoed
 	tap_is "and each STUN message answered" "$answered" -eq "$flows"
 }
 
@@ -114,12 +120,12 @@ fi
 tap "asked for: on" natmux_is nm .steering.esp_gro status
 all_arrive "with it" 4
 # Else the IP layer would have read each packet twice: as it came, and as it was inside.
-tap_is "the packets were opened before the IP layer saw them" "$read" -le $((all + flows + 8))
+tap_is "the packets were opened before the IP layer saw them" "$(read_by_ip)" -le $((all + flows + 8))
 all_arrive "and over IPv6" 6
 tap "no socket has UDP_GRO" natmux_is nm '[.sockets[] | .gro == false] | all' status
 send 4 --ike
-tap_is "IKE between ESP and STUN: it comes to natmuxd, one by one" "$(natmux_rx nm ike)" -eq "$flows"
-tap_is "ESP is opened" "$echoed" -eq "$all"
+tap_gets "IKE between ESP and STUN: it comes to natmuxd, one by one" -eq "$flows" natmux_rx nm ike
+tap_gets "ESP is opened" -eq "$all" echoed
 tap_is "and STUN is answered" "$answered" -eq "$flows"
 tap_is "natmuxd has seen no ESP" "$(natmux_rx nm esp)" -eq 0
 
@@ -140,13 +146,13 @@ start no
 device nm rx-gro-list on
 LAB_ANSWER=2
 send 4
-echo "# without it, where the device makes lists: $echoed of $all ESP, $answered of $flows STUN"
+echo "# without it, where the device makes lists: $(echoed) of $all ESP, $answered of $flows STUN"
 lab_stop "$natmuxd"
 start yes
 device nm rx-gro-list off
 device plain tx-udp-segmentation on
 send 4
-echo "# with it, trains that come in one piece: $echoed of $all ESP, $answered of $flows STUN;" \
+echo "# with it, trains that come in one piece: $(echoed) of $all ESP, $answered of $flows STUN;" \
 	"$(lab_run nm awk '/InStateProtoError/' /proc/net/xfrm_stat)"
 lab_stop "$natmuxd"
 tap_end

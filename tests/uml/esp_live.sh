@@ -111,7 +111,7 @@ send() {
 traffic() {
 	local end log listeners='' senders=''
 	for log in {at,stream,datagrams}-{user,kernel}; do
-		: >"$(lab_log "$log")"
+		rm -f -- "$(lab_log "$log")"
 	done
 	lab_spawn user at-user "$numbered" listen "$2" 7000
 	listeners=$LAB_PID
@@ -229,7 +229,7 @@ renewals() {
 	done
 	for end in user kernel; do
 		n=$(esp_answered "pings-$end")
-		lab_wait 5 lab_is -ge $((n + 20)) esp_answered "pings-$end" || true # nothing comes any more
+		lab_wait 5 lab_is -ge $((n + 50)) esp_answered "pings-$end" || true # nothing comes any more
 	done
 	for pid in $pings; do
 		lab_stop "$pid"

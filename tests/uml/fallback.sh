@@ -59,6 +59,7 @@ falls_back() {
 	local natmuxd
 
 	restart_tunnel
+	rm -f -- "$(lab_log natmuxd-nm)" # what the one before has said
 	natmux_start nm
 	natmuxd=$LAB_PID
 	tap_within 2 "$1: it starts, and warns" log_has "$unsteered"

@@ -24,11 +24,35 @@ start_charon() {
 }
 
 charon_pid() {
-	lab_run "$1" ss -Hulnp 'sport = :4500' | sed -n 's/.*"charon",pid=\([0-9]*\).*/\1/p' | head -n 1
+	lab_run "$1" ss -Hulnp 'sport = :4500' | sed -n 's/.*"charon",pid=\([0-9]*\).*/\1/p' | sort -u
 }
 
 asks_stun() {
 	lab_run client "$datagrams" ask stun "$1" 4500
+}
+
+# spis: of B's states, a line for each.
+spis() {
+	lab_ip gw-b xfrm state | sed -n 's/.*proto esp spi \(0x[0-9a-f]*\).*/\1/p' | sort
+}
+
+# has_other_states SPIS: whether B has a pair of states, and none of those any more.
+has_other_states() {
+	local now
+	now=$(spis)
+	[[ $(wc -l <<<"$now") -eq 2 && -z $(comm -12 <(echo "$1") <(echo "$now")) ]]
+}
+
+# ike_sas: B's, by their SPIs.
+ike_sas() {
+	charon_ctl gw-b --list-sas | sed -n 's/.*, IKEv2, //p'
+}
+
+# has_other_ike_sa SPIS: whether B has one IKE_SA, and not that one.
+has_other_ike_sa() {
+	local now
+	now=$(ike_sas)
+	[[ -n $now && $now != *$'\n'* && $now != "$1" ]]
 }
 
 # packets GATEWAY: how many its states have decrypted and encrypted.
@@ -39,7 +63,8 @@ packets() {
 # charon follows when the kernel has told it of a packet from there.
 has_port_from_50000() {
 	charon_pings host-a 192.168.2.10
-	lab_ip gw-b xfrm state | grep -qE 'encap type espinudp sport (4500 dport 50[0-9]{3}|50[0-9]{3} dport 4500)'
+	grep -qE 'encap type espinudp sport (4500 dport 50[0-9]{3}|50[0-9]{3} dport 4500)' \
+		<<<"$(lab_ip gw-b xfrm state)"
 }
 
 kill_and_start() {
@@ -64,14 +89,18 @@ tap "IKE_SA and CHILD_SA" charon_up gw-a net
 tap "ping from A's host to B's" charon_pings host-a 192.168.2.10
 tap "STUN is answered" asks_stun 203.0.113.2
 tap "and over IPv6" asks_stun 2001:db8:2::2
-tap "CHILD_SA rekeyed" charon_ctl gw-a --rekey --child net
-tap_within 5 "ping after it" charon_pings host-b 192.168.1.10
-tap "IKE_SA rekeyed" charon_ctl gw-b --rekey --ike headquarters
-tap_within 5 "ping after that" charon_pings host-a 192.168.2.10
+before=$(spis)
+tap "CHILD_SA to be rekeyed" charon_ctl gw-a --rekey --child net
+tap_within 10 "it is, and the old states are gone" has_other_states "$before"
+tap "ping after it" charon_pings host-b 192.168.1.10
+before=$(ike_sas)
+tap "IKE_SA to be rekeyed" charon_ctl gw-b --rekey --ike headquarters
+tap_within 10 "it is, and the old one is gone" has_other_ike_sa "$before"
+tap "ping after that" charon_pings host-a 192.168.2.10
 tap "killed and started again, not a ping is lost" \
 	pings_during host-a 192.168.2.10 0.1 kill_and_start
 tap "STUN is answered again" asks_stun 203.0.113.2
-tap_is "packets in the kernel's states" "$(packets gw-b)" -ge 20
+tap_is "packets of these pings in the kernel's states" "$(packets gw-b)" -ge $((2 * $(pings_count)))
 tap_is "of which natmuxd has seen none" "$(natmux_rx gw-b esp)" -eq 0
 tap_is "nor IKE" "$(natmux_rx gw-b ike)" -eq 0
 
@@ -82,7 +111,7 @@ tap_gets "and went on to the kernel, which knows no such state" -ge 3 \
 
 # A's NAT router loses its address, and with it what it has mapped; from now on it maps elsewhere.
 lab_run nat-a iptables-legacy -t nat -I POSTROUTING -o wan -p udp -j MASQUERADE \
-	--to-ports 50000-51000
+	--to-ports 50000-50999
 lab_ip nat-a -4 addr flush dev wan
 lab_addr nat-a wan 203.0.113.1/24
 tap_within 3 "A's NAT maps to another port: charon follows" charon_pings host-a 192.168.2.10

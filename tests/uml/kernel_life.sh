@@ -77,7 +77,6 @@ sa() {
 
 # hold: gives natmuxd's port to XFRM while there is no natmuxd.
 hold() {
-	: >"$(lab_log hold-nm)"
 	lab_spawn nm hold-nm "$kernel_cases" hold 10.9.0.1
 	holder=$LAB_PID
 	lab_wait 5 grep -q ready "$(lab_log hold-nm)"
@@ -214,7 +213,7 @@ hold
 tap "and the tunnel works without natmuxd" works
 lab_stop "$holder"
 before=$(number seq)
-: >"$(lab_log natmuxd-nm)"
+rm -f -- "$(lab_log natmuxd-nm)"
 start_natmux
 tap_within 3 "natmuxd takes over what is there" log_has 'was in the kernel already: it goes on counting'
 tap_is "numbers go on" "$(sa site-out sequence)" -ge "$before"
