@@ -92,7 +92,8 @@ static int move(struct nm_server *server, const struct nm_sa_plane *to, bool is_
 	struct nm_sa_plane_moved *moved, char why[static NM_SA_PLANE_WHY])
 {
 	struct mover mover = {server, is_kernel};
-	const struct nm_sa_plane_turn turn = {turn_esp, &mover};
+	/* The user plane opens nothing before this turn of the loop is over: what comes is still in the sockets. */
+	const struct nm_sa_plane_turn turn = {turn_esp, &mover, .is_last = is_kernel};
 	int err = nm_sa_plane_move(
 		&server->sa_plane, to, &turn, nm_server_now_ms(server), moved, why);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * First ESP goes to the new plane, then all is read, then all is added there, SAs before the policies
- * that send through them, then all is taken from the old one. Keys are in locked memory in between.
+ * First ESP goes to the new plane, unless it waits where it is; then all is read, then all is added there,
+ * SAs before the policies that send through them; ESP that has waited goes there, too; then all is
+ * taken from the old one. Keys are in locked memory in between.
  *
  * Each plane may have worked on meanwhile: packets that were under way in the old one, and what came
  * to the new one before something was refused. So whoever gives an SA up is asked for its last
@@ -39,6 +40,7 @@ struct removal {
 	struct luggage *first, **last;
 	struct nm_policy_order *policies;
 	size_t policies_len, policies_room, policies_added;
+	bool has_turned;
 	struct nm_sa_plane_moved moved;
 	int err;
 	char *why; /* NM_SA_PLANE_WHY bytes */
@@ -315,19 +317,29 @@ static void unpack(struct removal *removal)
 	free(removal->policies);
 }
 
-static int turn(struct removal *removal, bool is_new)
+/* If this is its time: first or last. */
+static int turn(struct removal *removal, bool is_last)
 {
-	if (!removal->turn)
+	int err;
+
+	if (!removal->turn || removal->turn->is_last != is_last)
 		return 0;
-	return removal->turn->turn(removal->turn->user, is_new, removal->why);
+	err = removal->turn->turn(removal->turn->user, true, removal->why);
+	removal->has_turned = err == 0;
+	return err;
 }
 
 static int move(struct removal *removal)
 {
+	int err = turn(removal, false);
+
+	if (err < 0)
+		return err;
 	nm_sa_plane_each(removal->from, pack, removal);
 	if (removal->err == 0)
 		nm_sa_plane_policies(removal->from, pack_policy, removal);
-	return removal->err < 0 ? removal->err : add_all(removal);
+	err = removal->err < 0 ? removal->err : add_all(removal);
+	return err < 0 ? err : turn(removal, true);
 }
 
 static void turn_back(struct removal *removal)
@@ -336,7 +348,8 @@ static void turn_back(struct removal *removal)
 
 	/* What failed first is what is told. */
 	memcpy(why, removal->why, sizeof(why));
-	turn(removal, false);
+	if (removal->has_turned)
+		removal->turn->turn(removal->turn->user, false, removal->why);
 	memcpy(removal->why, why, sizeof(why));
 	undo(removal);
 }
@@ -356,14 +369,11 @@ int nm_sa_plane_move(const struct nm_sa_plane *from, const struct nm_sa_plane *t
 	removal.why = why;
 	*why = '\0';
 	if (removal.pool)
-		err = turn(&removal, true);
-	if (err == 0) {
 		err = move(&removal);
-		if (err < 0)
-			turn_back(&removal);
-		else
-			delete_old(&removal);
-	}
+	if (err < 0)
+		turn_back(&removal);
+	else
+		delete_old(&removal);
 	if (err == 0)
 		*moved = removal.moved;
 	else

@@ -21,10 +21,15 @@ struct nm_sa_plane_moved {
 	uint32_t lost;
 };
 
-/* Gives received ESP to the new plane, or back. Afterwards the other one gets no more of it. */
+/*
+ * Gives received ESP to the new plane, or back. Afterwards the other one gets no more of it. The new plane
+ * has all SAs by then if `is_last`, so that nothing is lost: for an old plane that opens nothing while
+ * it is asked, whatever comes. Else the new one has none yet, and the numbers of the old one stand still.
+ */
 struct nm_sa_plane_turn {
 	int (*turn)(void *user, bool is_new, char why[static NM_SA_PLANE_WHY]);
 	void *user;
+	bool is_last;
 };
 
 /*

@@ -157,10 +157,10 @@ static int note_turn(void *user, bool is_new, char why[static NM_SA_PLANE_WHY])
 	return meanwhile && is_new ? meanwhile(why) : 0;
 }
 
-static int move_while(const struct nm_sa_plane *from, const struct nm_sa_plane *to,
+static int move_turning(const struct nm_sa_plane *from, const struct nm_sa_plane *to, bool is_last,
 	int (*meanwhile)(char why[static NM_SA_PLANE_WHY]))
 {
-	const struct nm_sa_plane_turn turn = {note_turn, (void *)&meanwhile};
+	const struct nm_sa_plane_turn turn = {note_turn, (void *)&meanwhile, is_last};
 	struct nm_sa_plane_moved moved = {0};
 	char why[NM_SA_PLANE_WHY];
 	int err;
@@ -171,6 +171,12 @@ static int move_while(const struct nm_sa_plane *from, const struct nm_sa_plane *
 	assert_int_equal(err < 0, why[0] != '\0');
 	assert_int_equal(moved.lost, 0);
 	return err;
+}
+
+static int move_while(const struct nm_sa_plane *from, const struct nm_sa_plane *to,
+	int (*meanwhile)(char why[static NM_SA_PLANE_WHY]))
+{
+	return move_turning(from, to, false, meanwhile);
 }
 
 static void move_to_kernel(void)
@@ -348,6 +354,64 @@ static void test_no_turn(void **state)
 	assert_int_equal(sent, 1);
 }
 
+static int look_at_both(char why[static NM_SA_PLANE_WHY])
+{
+	(void)why;
+	assert_int_equal(nm_sa_plane_count(&plane), 2);
+	assert_int_equal(nm_sa_plane_policy_count(&plane), 1);
+	assert_int_equal(nm_sa_plane_count(&user_plane), 2);
+	assert_true(kernel_opens(6));
+	return 0;
+}
+
+/* What comes first when ESP turns finds its SA. */
+static void test_turn_last(void **state)
+{
+	(void)state;
+	seal_all(false, 1);
+	add_tunnel(false, 64, 0);
+	assert_true(user_opens(5));
+	assert_int_equal(move_turning(&user_plane, &plane, true, look_at_both), 0);
+	assert_string_equal(turns, "new ");
+	assert_int_equal(nm_sa_plane_count(&user_plane), 0);
+	assert_false(kernel_opens(5));
+	assert_false(kernel_opens(6));
+	assert_true(kernel_opens(4));
+}
+
+/* ESP has stayed where it was, and has nothing to come back from. */
+static void test_refused_before_turn(void **state)
+{
+	(void)state;
+	seal_all(false, 1);
+	add_tunnel(false, 64, 0);
+	fake.fail_type = XFRM_MSG_UPDPOLICY;
+	fake.fail_error = ENOMEM;
+	assert_true(move_turning(&user_plane, &plane, true, NULL) < 0);
+	assert_string_equal(turns, "");
+	assert_int_equal(count_states(), 0);
+	assert_int_equal(nm_sa_plane_count(&user_plane), 2);
+	assert_true(user_opens(1));
+}
+
+/* The kernel has had the SAs, and sent with one: no number twice. */
+static void test_no_turn_at_last(void **state)
+{
+	(void)state;
+	seal_all(false, 1);
+	add_tunnel(false, 64, 0);
+	send_one();
+	fake.traffic = 4;
+	assert_int_equal(move_turning(&user_plane, &plane, true, refuse_turn), NATMUX_ESYSTEM);
+	fake.traffic = 0;
+	assert_string_equal(turns, "new ");
+	assert_int_equal(count_states(), 0);
+	assert_int_equal(nm_sa_plane_count(&plane), 0);
+	assert_int_equal(nm_sa_plane_count(&user_plane), 2);
+	send_one();
+	assert_int_equal(sent, 1 + NM_SA_PLANE_MOVE_MARGIN + 4 + 1);
+}
+
 /* The kernel does not tell what it ends with: what it was asked just before counts. */
 static void test_last_words_are_lost(void **state)
 {
@@ -398,6 +462,9 @@ int main(void)
 		TEST(test_margin_is_not_all),
 		TEST(test_refused_half_way),
 		TEST(test_no_turn),
+		TEST(test_turn_last),
+		TEST(test_refused_before_turn),
+		TEST(test_no_turn_at_last),
 		TEST(test_last_words_are_lost),
 		TEST(test_only_last_words),
 	};
