@@ -70,8 +70,12 @@ static int turn_esp(void *user, bool is_new, char why[static NM_SA_PLANE_WHY])
 {
 	const struct mover *mover = user;
 	bool is_kernel = is_new == mover->is_kernel;
-	int error = set_encap(mover->server, is_kernel);
+	int error;
 
+	/* The kernel's policies catch what follows; these came before them, and soon nobody sends them. */
+	if (is_new && is_kernel)
+		nm_user_plane_send_waiting(mover->server->user_plane);
+	error = set_encap(mover->server, is_kernel);
 	if (error != 0) {
 		snprintf(why, NM_SA_PLANE_WHY, "setsockopt(UDP_ENCAP): %s", strerror(error));
 		/* On the way back what has turned is where its SAs are. */

@@ -288,6 +288,11 @@ void nm_user_lane_take_esp(struct nm_user_lane *lane)
 	natmux_mux_set_sink(lane->setup.mux, NATMUX_CLASS_ESP, &sink, lane);
 }
 
+void nm_user_lane_send_waiting(struct nm_user_lane *lane)
+{
+	on_readable(lane);
+}
+
 void nm_user_lane_close(struct nm_user_lane *lane)
 {
 	if (!lane || uv_is_closing((uv_handle_t *)&lane->timer))

@@ -39,6 +39,9 @@ int nm_user_lane_start(struct nm_user_lane *lane);
 /* Makes the lane the owner of ESP again, after somebody else was. */
 void nm_user_lane_take_esp(struct nm_user_lane *lane);
 
+/* Sends what waits in the device, before the loop comes to it: as much as one of its turns takes. */
+void nm_user_lane_send_waiting(struct nm_user_lane *lane);
+
 /* Begins to close; the loop must run until it is empty before nm_user_lane_free. NULL is fine. */
 void nm_user_lane_close(struct nm_user_lane *lane);
 void nm_user_lane_free(struct nm_user_lane *lane);

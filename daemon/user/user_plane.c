@@ -179,6 +179,11 @@ void nm_user_plane_take_esp(struct nm_user_plane *plane)
 	nm_user_lane_take_esp(plane->lane);
 }
 
+void nm_user_plane_send_waiting(struct nm_user_plane *plane)
+{
+	nm_user_lane_send_waiting(plane->lane);
+}
+
 void nm_user_plane_close(struct nm_user_plane *plane)
 {
 	if (!plane || plane->is_closed)

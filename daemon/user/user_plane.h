@@ -45,6 +45,9 @@ void nm_user_plane_resume(struct nm_user_plane *plane);
 /* Becomes the owner of ESP in the mux again; without workers. */
 void nm_user_plane_take_esp(struct nm_user_plane *plane);
 
+/* Sends what waits in the device, now, for what sends it may go; without workers. */
+void nm_user_plane_send_waiting(struct nm_user_plane *plane);
+
 /* Begins to close; the loop must run until it is empty before nm_user_plane_free. NULL is fine. */
 void nm_user_plane_close(struct nm_user_plane *plane);
 void nm_user_plane_free(struct nm_user_plane *plane);
