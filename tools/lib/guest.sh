@@ -43,6 +43,7 @@ guest_init() {
 		cd $(printf %q "$PWD")
 		$(printf '%q ' "$@") </dev/null
 		status=\$?
+		echo 1 >/proc/sys/kernel/printk # or the kernel writes into the next line
 		echo
 		echo "guest-result: \$status"
 		sync
