@@ -10,8 +10,8 @@ and its SPIs are 0x1000 for what A sends and 0x1001 for the rest; what it has no
 begins is lost. Every new outbound SA has a soft limit of N packets, and a hard one a thousand times as
 far. Make before break: who receives comes first, who sends next, and what is old goes as soon as all that
 it has sent is there, or after S seconds; --careless is the other way round, as somebody would who thought
-nothing of it. With --until it goes on beyond COUNT for as long as there is no such file. Says "renewed N"
-at the end.
+nothing of it, and A has packets without an SA meanwhile. With --until it goes on beyond COUNT for as long
+as there is no such file. Says "renewed N" at the end.
 """
 import argparse
 import json
@@ -84,6 +84,11 @@ class Daemon:
                 sa["sequence"] if sa["direction"] == "out" else sa["counters"]["packets"]
                 for sa in self.ask("sa-list")["sas"]}
 
+    def drops(self):
+        """How many packets have found no SA."""
+        return sum(drop["count"] for drop in self.ask("drops")["drops"]
+                   if drop["reason"] == "out-no-sa")
+
 
 class Renewal:
     def __init__(self, a, b, args):
@@ -99,8 +104,10 @@ class Renewal:
         keys = [os.urandom(KEY_LENGTHS[self.args.suite]) for _ in range(2)]
         old, self.spi = self.spi, self.spi + 2
         if self.args.careless:
+            before, last = self.a.drops(), time.monotonic()
             self.forget(old)
-            time.sleep(0.05)
+            while self.a.drops() == before and time.monotonic() - last < PATIENCE:
+                time.sleep(0.05)
         self.b.add("in", self.spi, keys[0], self.args)
         self.a.add("in", self.spi + 1, keys[1], self.args)
         self.a.add("out", self.spi, keys[0], self.args)
