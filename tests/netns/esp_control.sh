@@ -129,7 +129,7 @@ add a in ba limited 0x3001
 add b in ab limited 0x3000
 add b out ba limited 0x3001 remote 203.0.113.1
 add a out ab limited 0x3000 remote 203.0.113.2 limit packet-soft 2 limit packet-hard 5
-esp_pings host-a 192.168.2.10 -c 8 -i 0.05 -W 1 >/dev/null || true
+tap "five packets go, one by one" pings_all 5 host-a 192.168.2.10 # together they would be sealed together
 tap_has "an SA near its end wants a successor" "$(lab_log follow)" '"type":"sa-soft"'
 tap_has "and is dead then" "$(lab_log follow)" '"type":"sa-hard"'
 tap "which the list shows" sa_is a 'any(.sas[]; .spi == "0x00003000" and .dead)'
