@@ -86,6 +86,7 @@ struct nm_udp {
 	void (*too_big)(void *user, const struct natmux_path *path, uint32_t mtu);
 	void *too_big_user;
 	bool is_wildcard;
+	bool has_device; /* it was bound to one when it was opened */
 	bool has_more;
 	unsigned int offer;                /* buffers for the next receive call */
 	struct natmux_train blank;         /* what all received trains have in common */

@@ -122,6 +122,7 @@ static int set_sharing(struct nm_udp *udp, const struct nm_udp_config *config)
 		udp->sys->setsockopt(udp->fd, SOL_SOCKET, SO_BINDTODEVICE, config->device,
 			(socklen_t)strlen(config->device) + 1) < 0)
 		return open_failed(udp, "setsockopt(SO_BINDTODEVICE)");
+	udp->has_device = config->device && *config->device;
 	if (config->reuse_address && !nm_udp_set_int(udp, SOL_SOCKET, SO_REUSEADDR, 1))
 		return open_failed(udp, "setsockopt(SO_REUSEADDR)");
 	if (config->reuse_port && !nm_udp_set_int(udp, SOL_SOCKET, SO_REUSEPORT, 1))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Proves UDP_SEGMENT and UDP_GRO before they are used: the socket itself sends a small train to
- * another one on this machine, which looks at what the kernel made of it.
+ * Proves UDP_SEGMENT and UDP_GRO before they are used: the socket itself, where it can, sends a small
+ * train to another one on this machine, which looks at what the kernel made of it.
  */
 #include "io/udp_batch.h"
 
@@ -67,6 +67,14 @@ static const char *listen_there(struct proof *proof, bool use_gro)
 	return NULL;
 }
 
+/* Bound to a device, a socket without an address does not reach the loopback's: who listens can. */
+static int sender_of(const struct proof *proof)
+{
+	const struct nm_udp *udp = proof->udp;
+
+	return udp->has_device && udp->is_wildcard ? proof->fd : udp->fd;
+}
+
 static bool send_train(struct proof *proof)
 {
 	const uint16_t unit = UNIT;
@@ -86,7 +94,7 @@ static bool send_train(struct proof *proof)
 	c->cmsg_type = UDP_SEGMENT;
 	c->cmsg_len = CMSG_LEN(sizeof(unit));
 	memcpy(CMSG_DATA(c), &unit, sizeof(unit));
-	return proof->udp->sys->sendmsg(proof->udp->fd, &msg, 0) == (ssize_t)sizeof(proof->sent);
+	return proof->udp->sys->sendmsg(sender_of(proof), &msg, 0) == (ssize_t)sizeof(proof->sent);
 }
 
 /* Length of each datagram of a message but the last. */

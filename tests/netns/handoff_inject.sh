@@ -56,6 +56,8 @@ check_both() {
 	check_family 4 "$1" 203.0.113.2 203.0.113.200
 	check_family 6 "$2" 2001:db8:2::2 2001:db8::200
 	tap_is "nothing loops" "$(natmux_rx gw-b ike)" -eq 4
+	tap "the offloads of sockets that are bound to a device have been proved" \
+		natmux_is gw-b '.sockets | length > 0 and all(.gro and .gso)' status
 	lab_stop "$pid"
 	lab_stop "${toys[4]}"
 	lab_stop "${toys[6]}"

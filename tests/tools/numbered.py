@@ -133,7 +133,7 @@ def listen(args):
 
 def take_stream(ready, sock, stream):
     try:
-        data = sock.recv(65536)
+        data = sock.recv(32768)  # less than the pattern, which is compared as it is then
     except OSError:
         data = b""
     if data:

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <net/if.h>
 #include <netinet/udp.h>
 #include <stdio.h>
 #include <natmux/error.h>
@@ -561,6 +562,44 @@ static void test_device(void **state)
 	nm_udp_close(udp);
 }
 
+/* As where the device does not lead to the loopback's addresses. */
+static ssize_t send_off_the_device(int fd, const struct msghdr *msg, int flags)
+{
+	char device[IFNAMSIZ] = "";
+	socklen_t len = sizeof(device);
+
+	getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &len);
+	return *device ? (ssize_t)msg->msg_iov->iov_len : fake_sys.sendmsg(fd, msg, flags);
+}
+
+static void test_device_proofs(void **state)
+{
+	static const struct {
+		const char *ip, *device;
+		bool works;
+	} cases[] = {
+		{"0.0.0.0", "lo", true}, {"0.0.0.0", NULL, true}, {"::", "lo", true},
+		{"127.0.0.1", "lo", false}, /* its own address it has to reach by itself */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct nm_udp_config config = config_all();
+		struct nm_udp *udp;
+
+		if (strchr(cases[i].ip, ':') && !udp_peer_can("::1"))
+			continue;
+		lying = fake_sys;
+		lying.sendmsg = send_off_the_device;
+		config.sys = &lying;
+		config.device = cases[i].device;
+		assert_int_equal(open_at(&config, cases[i].ip, &udp), 0);
+		assert_int_equal(nm_udp_status(udp)->has_gro, cases[i].works);
+		assert_int_equal(nm_udp_status(udp)->has_gso, cases[i].works);
+		nm_udp_close(udp);
+	}
+}
+
 static void test_no_family(void **state)
 {
 	struct nm_udp_config config = config_all();
@@ -607,6 +646,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bypass, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_calls_that_fail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_device_proofs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_family, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory_for_batch, setup, teardown),
 	};
