@@ -22,7 +22,6 @@ void fake_fix_checksums(uint8_t *packet, size_t len)
 	size_t header = ip_header_len(packet);
 	bool is_v4 = header == 20;
 	uint32_t pseudo = 17 + (uint32_t)(len - header);
-	uint16_t sum;
 
 	if (is_v4) {
 		put16(packet + 10, 0);
@@ -30,8 +29,7 @@ void fake_fix_checksums(uint8_t *packet, size_t len)
 	}
 	pseudo += inet_sum(packet + (is_v4 ? 12 : 8), is_v4 ? 8 : 32, 0);
 	put16(packet + header + 6, 0);
-	sum = (uint16_t)~inet_sum(packet + header, len - header, pseudo);
-	put16(packet + header + 6, sum == 0 ? 0xffff : sum);
+	put16(packet + header + 6, inet_field(inet_sum(packet + header, len - header, pseudo)));
 }
 
 static void swap(uint8_t *a, uint8_t *b, size_t len)

@@ -18,4 +18,13 @@ static inline uint16_t inet_sum(const uint8_t *data, size_t len, uint32_t start)
 	return (uint16_t)sum;
 }
 
+/*
+ * The field of a TCP or UDP header for such a sum. Where it would be zero it is not (RFC 768): in UDP
+ * that says there is none, which IPv6 does not take; in TCP both mean the same.
+ */
+static inline uint16_t inet_field(uint16_t sum)
+{
+	return sum == 0xffff ? 0xffff : (uint16_t)~sum;
+}
+
 #endif

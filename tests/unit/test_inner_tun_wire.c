@@ -64,7 +64,7 @@ static uint32_t cut(const struct natmux_inner *packet, uint32_t i, uint8_t *out)
 	}
 	nm_put16(transport + offload->checksum_offset, 0);
 	nm_put16(transport + offload->checksum_offset,
-		(uint16_t)~inet_sum(transport, len - start, pseudo_sum(out, len - start)));
+		inet_field(inet_sum(transport, len - start, pseudo_sum(out, len - start))));
 	return len;
 }
 

@@ -101,8 +101,8 @@ static inline struct nm_packet packet_to(
 	nm_put16(udp + 2, peer->addr.port);
 	nm_put16(udp + 4, (uint16_t)(len + 8));
 	sum = pseudo_sum(ip, len + 8);
-	nm_put16(udp + 6,
-		segment ? (uint16_t)sum : (uint16_t)~inet_sum(payload, len, inet_sum(udp, 8, sum)));
+	nm_put16(udp + 6, segment ? (uint16_t)sum
+				  : inet_field(inet_sum(payload, len, inet_sum(udp, 8, sum))));
 	return packet;
 }
 
