@@ -8,6 +8,8 @@
 
 #include "test.h"
 
+#include <netinet/udp.h>
+
 #include "io/udp_socket.h"
 #include "tests/fakes/fake_sys.h"
 #include "tests/fakes/log_tape.h"
@@ -21,6 +23,28 @@ static inline int open_at(const struct nm_udp_config *config, const char *ip, st
 	struct natmux_addr local = test_addr(ip);
 
 	return nm_udp_open(config, &local, batch, udp);
+}
+
+static inline struct nm_udp_config config_all(void)
+{
+	return (struct nm_udp_config){
+		.sys = &fake_sys,
+		.log = log_tape(&tape),
+		.receive_buffer = 100000,
+		.send_buffer = 50000,
+		.use_gro = true,
+		.use_gso = true,
+		.use_bypass = true,
+	};
+}
+
+static inline int option_of(const struct nm_udp *udp, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(nm_udp_fd(udp), level, name, &value, &len), 0);
+	return value;
 }
 
 /* Opened well; faults, calls and lines are counted from now on. */
